@@ -1,0 +1,124 @@
+"""Every Python block of the README and of docs/ runs, warnings being errors, and no link between files is dead."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+OTHERS = [ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"]
+
+# A block of another language is shown and not run. What looks like Python must be Python, or it would go untested.
+NOT_RUN = {"c", "console", "csv", "diff", "ini", "json", "mermaid", "sh", "text", "toml", "xml", "yaml"}
+
+
+class Block(NamedTuple):
+    """A fenced block: its language, the line its code begins at (counted from 1) and its lines."""
+
+    language: str
+    line: int
+    lines: list[str]
+
+
+def blocks(text: str) -> list[Block]:
+    """All fenced blocks of a Markdown text, in order; a fence that is never closed is an error."""
+    found: list[Block] = []
+    fence = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        bare = line.strip()
+        if fence:
+            if bare.startswith(fence) and not bare.strip(fence[0]):
+                fence = ""
+            else:
+                found[-1].lines.append(line)
+        elif opening := re.match(r"(`{3,}|~{3,})\s*(.*)", bare):
+            fence = opening[1]
+            found.append(Block(opening[2], number + 1, []))
+    if fence:
+        raise ValueError(f"the block at line {found[-1].line} is never closed")
+    return found
+
+
+def program(text: str) -> tuple[str, list[int]]:
+    """One Python program of all Python blocks, each line at the line number it has in the document, and where each begins.
+
+    After each block, on the line of its closing fence, the program prints a mark: a block that was not reached shows.
+    """
+    result: list[str] = []
+    begins: list[int] = []
+    for block in blocks(text):
+        if block.language == "python":
+            result += [""] * (block.line - 1 - len(result))
+            result += textwrap.dedent("\n".join(block.lines)).split("\n")
+            result.append(f"__import__('os').write(2, b'ran {block.line}\\n')")
+            begins.append(block.line)
+    return "\n".join(result), begins
+
+
+def execute(document: str, text: str, directory: Path) -> None:
+    """Run the Python blocks of `text` in `directory`, in order, sharing their names; fail unless each one ran to its end."""
+    source, begins = program(text)
+    assert begins, f"{document} has no Python block"
+    script = directory / "blocks" / f"{document}.py"
+    work = directory / "work"
+    script.parent.mkdir()
+    work.mkdir()
+    script.write_text(source, encoding="utf-8")
+    command = [sys.executable, "-W", "error", str(script)]
+    done = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False)
+    expected = "".join(f"ran {line}\n" for line in begins)
+    assert (done.returncode, done.stderr) == (0, expected), f"{document}:\n{done.stdout}{done.stderr}"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_documentation_shows_no_code_that_fails(path: Path, tmp_path: Path) -> None:
+    """All Python blocks of a document run in order, in an empty directory, to their end and without a warning."""
+    execute(path.stem, path.read_text(encoding="utf-8"), tmp_path)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_no_block_hides_behind_an_unknown_language(path: Path) -> None:
+    """A fenced block is `python`, and runs, or is of a language known to be another one."""
+    found = blocks(path.read_text(encoding="utf-8"))
+    unknown = {block.line: block.language for block in found if block.language not in {"python", *NOT_RUN}}
+    assert unknown == {}
+
+
+@pytest.mark.parametrize("path", [*DOCUMENTS, *OTHERS], ids=lambda path: path.name)
+def test_no_link_leads_nowhere(path: Path) -> None:
+    """Whatever a document of the project links to within the project is there."""
+    targets = re.findall(r"\]\(([^)#\s]+)", path.read_text(encoding="utf-8"))
+    dead = [target for target in targets if "://" not in target and not (path.parent / target).exists()]
+    assert dead == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```python\nraise SystemExit\n```\n",
+        "```python\nx = 1\n```\ntext\n```python\nassert x == 2\n```\n",
+        "```python\nimport warnings\nwarnings.warn('old')\n```\n",
+        "```sh\ntrue\n```\n",
+    ],
+    ids=["leaves early", "fails", "warns", "has no code"],
+)
+def test_runner_lets_no_bad_document_pass(text: str, tmp_path: Path) -> None:
+    """A document whose code stops early, fails, warns or is missing does not pass for one that works."""
+    with pytest.raises(AssertionError):
+        execute("control", text, tmp_path)
+
+
+def test_runner_finds_every_way_to_write_a_block(tmp_path: Path) -> None:
+    """Blocks within a list, of tildes and of long fences run too, share their names, and keep their line numbers."""
+    text = (
+        "# Title\n\n  ```python\n  x = [1]\n  ```\n\n~~~python\nx.append(2)\n~~~\n\n"
+        "````python\nimport sys\ny = '''\n```\n'''\nassert (x, sys._getframe().f_lineno) == ([1, 2], 16)\n````\n"
+    )
+    execute("control", text, tmp_path)

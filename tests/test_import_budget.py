@@ -1,0 +1,101 @@
+"""What a program pays for at start-up: the modules loaded by the import, by an open and by a commit, against allow-lists.
+
+Each program runs in `python -I` of a fresh virtual environment that holds copies of atomic_store and atomicwrites alone: a
+developer's environment preloads half the library by its .pth files, and would hide a heavy import.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import atomicwrites
+import pytest
+
+import atomic_store
+
+PRINT_MODULES = "import sys; print(*sorted(sys.modules))"
+
+# What the package may import at module level; the interpreter itself has loaded most of it before any program begins.
+AT_MODULE_LEVEL = ["__future__", "abc", "errno", "io", "os", "stat"]
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of a fresh virtual environment with nothing but atomic_store and atomicwrites."""
+    environment = tmp_path_factory.mktemp("budget") / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True)
+    (site_packages,) = environment.glob("lib/python*/site-packages")
+    for package in (atomic_store, atomicwrites):
+        source = Path(package.__file__).parent
+        shutil.copytree(source, site_packages / source.name, ignore=shutil.ignore_patterns("__pycache__"))
+    return environment / "bin" / "python"
+
+
+def loaded(python: Path, program: str, directory: Path) -> set[str]:
+    """The modules that are loaded after `program` ran in `directory`."""
+    command = [str(python), "-I", "-W", "error", "-c", f"{program}\n{PRINT_MODULES}"]
+    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def excess(python: Path, program: str, allowed: list[str], directory: Path) -> list[str]:
+    """The modules that `program` loads beyond the package itself and what the `allowed` ones load by themselves."""
+    budget = loaded(python, "import " + ", ".join([*AT_MODULE_LEVEL, *allowed]), directory)
+    return sorted(
+        name
+        for name in loaded(python, program, directory) - budget
+        if name != "atomic_store" and not name.startswith("atomic_store.")
+    )
+
+
+IMPORT = "import atomic_store"
+OPEN = f"{IMPORT}; store = atomic_store.open('a', None)"
+OPEN_EXISTING = f"open('b', 'w').write('[1]'); {IMPORT}; assert atomic_store.open('b').value == [1]"
+OPEN_CONTAINER = f"{IMPORT}; store = atomic_store.open('c', {{}})"
+OPEN_PICKLE = f"{IMPORT}; store = atomic_store.open('d', None, 'pickle')"
+
+
+@pytest.mark.parametrize(
+    ("program", "allowed"),
+    [
+        (IMPORT, []),
+        (OPEN, ["json"]),
+        (OPEN_EXISTING, ["json"]),
+        (OPEN_CONTAINER, ["json", "copy"]),
+        (OPEN_PICKLE, ["pickle"]),
+        (f"{OPEN}; store.commit()", ["json", "atomicwrites"]),
+        (f"{OPEN}; store.commit(); store.commit()", ["json", "atomicwrites"]),
+        (f"{OPEN_CONTAINER}\nwith store: store.value['a'] = 1", ["json", "copy", "atomicwrites"]),
+        (f"{OPEN_PICKLE}; store.commit()", ["pickle", "atomicwrites"]),
+    ],
+    ids=[
+        "import",
+        "open",
+        "open what exists",
+        "open with a container default",
+        "open a pickle",
+        "first commit",
+        "second commit",
+        "with block",
+        "commit a pickle",
+    ],
+)
+def test_no_program_pays_for_what_it_does_not_use(python: Path, program: str, allowed: list[str], tmp_path: Path) -> None:
+    """Each step of a store's life loads the modules that the step itself needs, and no other."""
+    assert excess(python, program, allowed, tmp_path) == []
+
+
+@pytest.mark.parametrize("module", ["decimal", "typing", "tempfile", "atomicwrites"])
+def test_heavy_import_is_caught(python: Path, module: str, tmp_path: Path) -> None:
+    """Controls: an import beyond the budget is named, also one that the program makes later by itself."""
+    assert module in excess(python, f"{IMPORT}, {module}", [], tmp_path)
+
+
+def test_environment_is_a_fresh_one(python: Path, tmp_path: Path) -> None:
+    """The programs above import the copy of the package, and the interpreter preloads neither json nor typing."""
+    origin = f"{IMPORT}; assert atomic_store.__file__.startswith(sys.prefix), atomic_store.__file__"
+    assert "atomic_store" in loaded(python, f"import sys; {origin}", tmp_path)
+    assert loaded(python, "pass", tmp_path).isdisjoint({"atomic_store", "json", "typing", "tempfile"})
