@@ -1,0 +1,117 @@
+"""An atomic, durable store for one value in one place.
+
+>>> import atomic_store
+>>> with atomic_store.open("runs.json", default=[]) as store:
+...     store.value.append("one more run")
+
+A store holds one value; a format turns the value into bytes; a location keeps the bytes, all or nothing.
+"""
+
+from __future__ import annotations
+
+from .errors import (
+    AtomicStoreError,
+    ConflictError,
+    FormatError,
+    LoadError,
+    LocationError,
+    LockError,
+    LockTimeout,
+    MissingLibraryError,
+    UncertainCommitError,
+)
+from .formats.base import AbstractFormatBstr, AbstractFormatFile, WrapBinaryFormat
+from .store import AtomicStore
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .locations._local import LocalFile
+    from .store import Path
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AbstractFormatBstr",
+    "AbstractFormatFile",
+    "AtomicStore",
+    "AtomicStoreError",
+    "ConflictError",
+    "FormatError",
+    "LoadError",
+    "LocalFile",
+    "LocationError",
+    "LockError",
+    "LockTimeout",
+    "MissingLibraryError",
+    "UncertainCommitError",
+    "WrapBinaryFormat",
+    "open",
+]
+
+
+def open(
+    path: Path,
+    default: Any = None,
+    format: Any = None,
+    is_binary: bool | None = None,
+    load_kwargs: dict[str, Any] | None = None,
+    dump_kwargs: dict[str, Any] | None = None,
+    ignore_inner_exits: bool | None = False,
+    *,
+    lock: bool | float = False,
+    on_conflict: str | None = None,
+) -> AtomicStore[Any]:
+    """Open the store at `path`: its value is what is stored there, or the default. Nothing is written yet.
+
+    Args:
+        path: str, bytes or os.PathLike, or a location such as LocalFile(path, mode=0o600). A
+            relative path means the directory that is current now.
+        default: the value if nothing is stored yet. It is copied, so yours never changes; a bare
+            object() passes as it is, as a sentinel.
+        format: None or "json", "pickle", "bson"; those modules as they are; any module or object
+            with dump/load, dumps/loads or encode/decode; a pair (dumps, loads).
+        is_binary: None: it is found out whether the format speaks text or bytes. True or False:
+            it must write, and is given, bytes only or str only.
+        load_kwargs: keywords for each load.
+        dump_kwargs: keywords for each dump, such as {"indent": 2}.
+        ignore_inner_exits: True: where blocks of this store are nested, only leaving the outermost
+            commits. False or None: each does.
+        lock: True: hold an inter-process lock from the outermost `with` to its exit. A number: the
+            same, but wait for it for so many seconds at most; 0 tries once.
+        on_conflict: what a commit does if somebody else has changed what is stored since it was
+            read: "raise" a ConflictError, or "overwrite". None: "raise" with lock=, else "overwrite".
+
+    Raises:
+        LoadError: the format refuses the stored bytes, also an empty file. They are never replaced
+            by the default.
+        FormatError: `format` is none; MissingLibraryError: its package is not installed.
+        LocationError, TypeError: `path` can be no path; ValueError: an unknown option.
+        OSError: the place cannot be read. Only "does not exist" means the default.
+    """
+    return AtomicStore(
+        path,
+        default,
+        format,
+        is_binary,
+        load_kwargs,
+        dump_kwargs,
+        ignore_inner_exits,
+        lock=lock,
+        on_conflict=on_conflict,
+    )
+
+
+def __getattr__(name: str) -> Any:
+    """Load what is only needed by some (PEP 562): `import atomic_store` is paid for by every cron job."""
+    if name == "LocalFile":
+        from .locations._local import LocalFile
+
+        return LocalFile
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """List what is loaded on first use as well."""
+    return sorted({*globals(), *__all__})

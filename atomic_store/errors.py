@@ -1,0 +1,91 @@
+"""Everything the library raises on its own account, one tree with one root.
+
+Each error is also the standard error that programs already catch::
+
+    AtomicStoreError
+      LoadError (ValueError)             the stored bytes are not what the format expects
+      LocationError (ValueError)         this can never name a place
+      FormatError (ValueError)           this is no format, or the format broke its contract
+        MissingLibraryError (ImportError)  the format is fine, its package is not installed
+      ConflictError                      somebody else changed what is stored
+      LockError                          the lock cannot be had, or not like this
+        LockTimeout (TimeoutError)         somebody else held it for too long
+      UncertainCommitError (OSError)     it cannot be known whether the commit lasts
+
+An error of the operating system is not wrapped: it keeps its type and errno and names the path
+that the program gave. All of them survive pickling, evidence included.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class AtomicStoreError(Exception):
+    """The root: `except AtomicStoreError` catches all that the library itself raises."""
+
+
+class LoadError(AtomicStoreError, ValueError):
+    """The stored bytes are not what the format expects; nothing was changed.
+
+    Attributes:
+        path: the place, as the program spelled it.
+        format: the label of the format that refused the bytes.
+        size: how many bytes are stored there, None where it is not known.
+    """
+
+    def __init__(self, message: str, path: Any = None, format: str | None = None, size: int | None = None) -> None:
+        super().__init__(message)
+        self.path = path
+        self.format = format
+        self.size = size
+
+
+class LocationError(AtomicStoreError, ValueError):
+    """This can never name a place, whatever the disk holds."""
+
+
+class FormatError(AtomicStoreError, ValueError):
+    """This is no format, or a format that broke its contract (wrote nothing, say)."""
+
+
+class MissingLibraryError(FormatError, ImportError):
+    """The format is known, but the package that implements it cannot be used here."""
+
+
+class ConflictError(AtomicStoreError):
+    """Somebody else changed what is stored since it was read; neither side was touched.
+
+    Attributes:
+        path: the place, as the program spelled it.
+        expected: the version that this store has read or written last, None: nothing was stored.
+        found: the version that is there now, None: nothing is stored.
+    """
+
+    def __init__(self, message: str, path: Any = None, expected: object = None, found: object = None) -> None:
+        super().__init__(message)
+        self.path = path
+        self.expected = expected
+        self.found = found
+
+
+class LockError(AtomicStoreError):
+    """The lock cannot be had at all, or not in this way; nothing was read or written."""
+
+
+class LockTimeout(LockError, TimeoutError):
+    """Somebody else held the lock for longer than `lock=` allows."""
+
+
+class UncertainCommitError(AtomicStoreError, OSError):
+    """The commit is visible but may not last, or it cannot be known whether it took effect.
+
+    Attributes:
+        version: the version to expect at the place from now on.
+    """
+
+    def __init__(self, *args: Any, version: object = None) -> None:
+        super().__init__(*args)
+        self.version = version

@@ -1,0 +1,43 @@
+"""A file descriptor that no interrupt can lose."""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Descriptor:
+    """At most one file descriptor, owned from the instant the kernel makes it.
+
+    `fd = os.open(...)` loses it when a signal handler raises between the call and the assignment:
+    Python looks for signals exactly there. Here the number is stored before the interpreter's next
+    look, by the C code of list.extend().
+    """
+
+    __slots__ = ("_numbers",)
+
+    def __init__(self) -> None:
+        self._numbers: list[int] = []
+
+    def take(self, call: Callable[[str, int, int], int], path: str, flags: int, mode: int = 0o777) -> int:
+        """Own and return what call(path, flags, mode), an os.open, gives."""
+        self._numbers.extend(map(call, (path,), (flags,), (mode,)))
+        return self._numbers[0]
+
+    def fileno(self) -> int:
+        """Give the number; ValueError once it is closed."""
+        if not self._numbers:
+            raise ValueError("the file is closed")
+        return self._numbers[0]
+
+    def close(self) -> None:
+        """Close it, once; closing again does nothing."""
+        if self._numbers:
+            # Forgotten first, without a call in between: closing one number twice closes a stranger's file.
+            number, self._numbers = self._numbers[0], []
+            os.close(number)
+
+    __del__ = close

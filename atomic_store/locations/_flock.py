@@ -1,0 +1,27 @@
+"""The kernel's lock on an open file: it ends with its holder, whatever happens to that."""
+
+from __future__ import annotations
+
+import errno
+
+WOULD_BLOCK = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
+"""Somebody else holds it: flock(2) says the first, msvcrt.locking the others."""
+
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EBADF)
+"""This file cannot be locked; EBADF: NFS, where only a file open for writing can."""
+
+
+def flock(descriptor: int, wait: bool) -> None:
+    """Lock the open file; where the system cannot wait by itself, one of WOULD_BLOCK says to ask again.
+
+    Raises:
+        OSError: WOULD_BLOCK: somebody else holds it; NO_LOCKS: it cannot be locked.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        import msvcrt  # its LK_LOCK gives up after ten tries, one a second (Microsoft, _locking)
+
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]  # seen only on Windows
+    else:
+        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)

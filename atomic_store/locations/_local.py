@@ -1,0 +1,437 @@
+"""LocalFile: one file on this machine, read, compared, replaced and deleted as a whole."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from ..errors import ConflictError, LocationError
+from ._descriptor import Descriptor
+from .base import ANY, Location, StoredFile
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Any
+
+    from _typeshed import WriteableBuffer
+
+    from ._lock import SidecarLock
+    from ._writer import TempFile, Writer
+
+MAX_LINKS = 40  # path_resolution(7): the kernel follows no more either
+SETTLED_AFTER = 2_000_000_000  # ns; the coarsest time of a file in use is FAT's, 2 s
+
+
+class LocalFile(Location):
+    """One file on a local file system, replaced all or nothing.
+
+    Args:
+        path: str, bytes or os.PathLike. A relative path means the directory that is current now:
+            a later chdir changes nothing.
+        mode: permission bits of the file when it is made, less the umask; None: 0o666, as open()
+            does. A file that exists keeps its own.
+        follow_symlinks: True: a commit replaces the file that a symbolic link leads to, and the
+            link stays. False: a commit puts a file in the link's place.
+
+    Raises:
+        TypeError: `path` is no path, or `mode` no int.
+        LocationError: the path is empty, holds a NUL, or names a directory by its form.
+    """
+
+    def __init__(
+        self,
+        path: str | bytes | os.PathLike[str] | os.PathLike[bytes],
+        mode: int | None = None,
+        follow_symlinks: bool = True,
+    ) -> None:
+        self._path = path
+        self._absolute = _absolute(path)
+        if mode is not None and type(mode) is not int:  # True would be the mode 0o001
+            raise TypeError(f"mode should be permission bits such as 0o600, not {mode!r}")
+        if mode is not None and not 0 <= mode <= 0o777:
+            raise LocationError(f"mode should be permission bits from 0 to 0o777, not {mode:#o}")
+        self.mode = mode
+        self.follow_symlinks = follow_symlinks
+        self._swept = False
+
+    def __repr__(self) -> str:
+        return f"LocalFile({self._path!r}, mode={self.mode!r}, follow_symlinks={self.follow_symlinks!r})"
+
+    @property
+    def path(self) -> str | bytes | os.PathLike[str] | os.PathLike[bytes]:
+        """The path as the program spelled it."""
+        return self._path
+
+    def read(self, exact: bool = False) -> Reader | None:
+        """Open the file, or return None when there is none.
+
+        Raises:
+            OSError: anything but "does not exist" stands in the way, with the path as given.
+        """
+        file = Reader(self._path, exact)
+        try:
+            self._open(file.descriptor)
+            return file.begin()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            name(error, self._path)
+            raise
+
+    def version(self, known: object = None) -> Version | None:
+        """Say which version is stored now; `known` itself where the file proves to be untouched."""
+        file = self.read(exact=isinstance(known, Version) and known.digest is not None)
+        if file is None:
+            return None
+        with file:
+            if isinstance(known, Version) and known.settled and known.signature == file.signature:
+                return known
+            try:
+                return file.version
+            except OSError as error:
+                name(error, self._path)
+                raise
+
+    def replace(self, expected: object = ANY, exact: bool = False) -> Replacement:
+        """Replace the file by what the block writes, all or nothing; see Location.replace."""
+        return Replacement(self, expected, exact)
+
+    def delete(self, expected: object = ANY) -> None:
+        """Delete the file that the path leads to and make that durable; a link to it stays.
+
+        Raises:
+            ConflictError: the file is not the expected version.
+            UncertainCommitError: it is gone, but may be back after a power loss.
+        """
+        from ._writer import remove  # here: 4 ms of atomicwrites that a program that only reads need not pay
+
+        lock = None if expected is ANY else self.lock_for_this()
+        try:
+            if expected is not ANY:
+                self.require(expected)
+            remove(self.real(), self._path)
+        except OSError as error:
+            name(error, self._path)
+            raise
+        finally:
+            if lock is not None:
+                lock.release()
+
+    def lock(self, timeout: float | None = None) -> SidecarLock:
+        """Take the sidecar lock `.NAME.lock` beside the real file, and sweep the temps of crashed writers.
+
+        Raises:
+            LockTimeout: somebody else held it for longer than `timeout` seconds.
+            LockError: this thread holds it already, or the file system has no locks.
+            OSError: the sidecar can be neither opened nor made.
+        """
+        from ._lock import acquire  # here: 3 ms of threading and weakref that only a lock pays
+
+        try:
+            lock = acquire(self.real, timeout, self._path, self.mode)
+        except OSError as error:
+            name(error, self._path)
+            raise
+        try:
+            if not self._swept:
+                from ._writer import sweep
+
+                sweep(self.real())
+                self._swept = True
+        except BaseException:
+            lock.release()
+            raise
+        return lock
+
+    def real(self) -> str:
+        """Give the path of the file that a commit replaces; see find()."""
+        return self.find()[0]
+
+    def find(self) -> tuple[str, os.stat_result | None]:
+        """Follow the last part's symbolic links; give the path they end in and what stands there, None: nothing.
+
+        Raises:
+            OSError: ELOOP for a loop; PermissionError for a link that a stranger may have planted.
+        """
+        real = self._absolute
+        try:
+            if not self.follow_symlinks:
+                return real, os.stat(real)
+            for _ in range(MAX_LINKS):
+                status = os.lstat(real)
+                if not stat.S_ISLNK(status.st_mode):
+                    return real, status
+                _refuse_planted(real, status)
+                real = os.path.join(os.path.dirname(real), os.readlink(real))
+        except FileNotFoundError:
+            return real, None
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), self._absolute)
+
+    def lock_for_this(self) -> SidecarLock | None:
+        """Lock for one compare and replace, unless this thread holds the lock already."""
+        from ._lock import held
+
+        return None if held(self.real) else self.lock()
+
+    def require(self, expected: object) -> None:
+        """Raise ConflictError unless the file is the expected version; None: unless there is none."""
+        found = self.version(expected)
+        if found == expected:
+            return
+        fact = (
+            "somebody deleted it since it was read"
+            if found is None
+            else "somebody made it meanwhile, it did not exist when it was read"
+            if expected is None
+            else "somebody changed it since it was read"
+        )
+        raise ConflictError(
+            f"{self._path!r} is not what this store has read: {fact}. Nothing was written; "
+            "reload() to take what is stored, update(fn) to change it without such conflicts",
+            self._path,
+            expected,
+            found,
+        )
+
+    def _open(self, descriptor: Descriptor) -> None:
+        """Open for reading: O_NONBLOCK, for a FIFO would hang; O_NOFOLLOW, to look at links ourselves."""
+        flags = os.O_RDONLY | getattr(os, "O_BINARY", 0)
+        if hasattr(os, "O_NOFOLLOW"):
+            flags |= os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+            if self.follow_symlinks:
+                try:
+                    descriptor.take(os.open, self._absolute, flags | os.O_NOFOLLOW)
+                except OSError as error:
+                    if error.errno not in (errno.ELOOP, errno.EMLINK):  # EMLINK: FreeBSD's word for it
+                        raise
+                else:
+                    return
+        descriptor.take(os.open, self.real(), flags)
+
+
+class Version:
+    """What one file held: its digest, and a stat signature as a shortcut to it.
+
+    The signature (device, inode, size, mtime) proves nothing by itself: inode numbers are reused at
+    once, and a file written twice within one tick of the clock has one mtime (git's "racily clean"
+    entries). So an equal one counts only if the mtime was well past when the bytes were read.
+    """
+
+    __slots__ = ("digest", "settled", "signature")
+
+    def __init__(self, status: os.stat_result, digest: bytes | None = None) -> None:
+        import time
+
+        self.signature = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+        self.settled = time.time_ns() - status.st_mtime_ns > SETTLED_AFTER
+        self.digest = digest
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Version):
+            return NotImplemented
+        if self.digest is None or other.digest is None:
+            return self.signature == other.signature
+        return self.signature[2] == other.signature[2] and self.digest == other.digest
+
+    __hash__ = None  # type: ignore[assignment]  # equal digests under unequal signatures: no hash fits both
+
+    def __repr__(self) -> str:
+        digest = "not made" if self.digest is None else self.digest.hex()[:16]
+        return f"<Version of {self.signature[2]} bytes, digest {digest}>"
+
+
+class Reader(StoredFile):
+    """The stored bytes, read once from front to back."""
+
+    def __init__(self, path: Any, exact: bool) -> None:
+        self.name = path
+        self.descriptor = Descriptor()
+        self._exact = exact
+
+    def begin(self) -> Reader:
+        """Look at what was opened; anything but a plain file is closed and refused."""
+        try:
+            status = os.fstat(self.descriptor.fileno())
+            _refuse_special(status, self.name)
+            self.size = status.st_size
+            self._version = Version(status)
+            self._digest = new_digest() if self._exact else None
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    @property
+    def signature(self) -> tuple[int, int, int, int]:
+        """The stat signature when the file was opened."""
+        return self._version.signature
+
+    @property
+    def version(self) -> Version:
+        """The version of the bytes; what was not read yet is read now."""
+        if self._digest is not None:
+            while self.read(1 << 20):
+                pass
+            self._version.digest = self._digest.digest()
+        return self._version
+
+    def readable(self) -> bool:
+        """Say yes."""
+        return True
+
+    def fileno(self) -> int:
+        """Give the descriptor."""
+        return self.descriptor.fileno()
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """Read what comes next into the buffer."""
+        view = memoryview(buffer).cast("B")
+        data = os.read(self.descriptor.fileno(), len(view))
+        view[: len(data)] = data
+        if self._digest is not None:
+            self._digest.update(data)
+        return len(data)
+
+    def readall(self) -> bytes:
+        """Read all the rest, in one piece where the size has not changed."""
+        pieces: list[bytes] = []
+        want = (self.size or 0) + 1
+        while data := os.read(self.descriptor.fileno(), want):
+            pieces.append(data)
+            want = max(want - len(data), 1 << 16)
+        content = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        if self._digest is not None:
+            self._digest.update(content)
+        return content
+
+    def close(self) -> None:
+        """Close the descriptor."""
+        try:
+            self.descriptor.close()
+        finally:
+            super().close()
+
+
+class Replacement:
+    """One replacement of a file: the block writes, its clean end publishes.
+
+    A class, not a generator: an interrupt inside __enter__ or __exit__ must still clean up, and a
+    suspended generator is only cleaned up when somebody collects it.
+    """
+
+    def __init__(self, location: LocalFile, expected: object, exact: bool) -> None:
+        self._location = location
+        self._expected = expected
+        self._exact = exact or expected is not ANY
+        self._lock: SidecarLock | None = None
+        self._writer: Writer | None = None
+
+    def __enter__(self) -> TempFile:
+        location = self._location
+        try:
+            from ._writer import Writer  # here: 4 ms of atomicwrites; inside: it can fail with EMFILE as well
+
+            compare = None
+            if self._expected is not ANY:
+                self._lock = location.lock_for_this()
+                location.require(self._expected)
+                compare = self._require_again
+            real, old = location.find()
+            _refuse_special(old, location.path)
+            self._writer = Writer(real, old, location.path, location.mode, compare, self._expected is None, self._exact)
+            return self._writer.begin()
+        except BaseException as error:
+            self._give_up(error)
+            if isinstance(error, OSError):
+                name(error, location.path)
+            raise
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        assert self._writer is not None  # noqa: S101 - for the type checkers: __enter__ has set it
+        try:
+            self._writer.end(kind, error, trace)
+        except BaseException as failure:
+            self._give_up(failure)
+            if isinstance(failure, OSError):
+                name(failure, self._location.path)
+            raise
+        self._give_up(error)
+        if isinstance(error, OSError) and error.filename is None:
+            name(error, self._location.path)  # ours, from write(); one with a name of its own is dump's
+
+    def _require_again(self) -> None:
+        # Those who lock have been waiting; this sees the hand edit that came while dump was at work.
+        self._location.require(self._expected)
+
+    def _give_up(self, error: BaseException | None) -> None:
+        try:
+            if self._writer is not None:
+                self._writer.clean_up(error)
+        finally:
+            if self._lock is not None:
+                self._lock.release()
+
+
+def new_digest() -> Any:
+    """Start a digest of file content: blake2b, the fastest strong one in hashlib."""
+    import hashlib  # here: 2 ms that only a store that compares pays
+
+    return hashlib.blake2b(digest_size=32)
+
+
+def name(error: OSError, path: Any) -> None:
+    """Make an OSError name the path that the program gave, whatever file the system call was about."""
+    if error.errno is not None and error.filename != path:
+        if error.filename is not None:
+            error.add_note(f"the system call was about {error.filename!r}")
+        error.filename = path
+        if error.filename2 is not None:
+            del error.filename2
+
+
+def _refuse_special(status: os.stat_result | None, path: Any) -> None:
+    """Refuse what is no plain file: reading one may hang, replacing one breaks the system."""
+    if status is not None and not stat.S_ISREG(status.st_mode):
+        if stat.S_ISDIR(status.st_mode):
+            raise IsADirectoryError(errno.EISDIR, "should be a plain file and is a directory", path)
+        raise OSError(errno.EINVAL, "should be a plain file and is a device, pipe or socket", path)
+
+
+def _absolute(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
+    try:
+        text = os.fsdecode(path)
+    except TypeError:
+        raise TypeError(
+            f"path should be str, bytes or os.PathLike, not {type(path).__name__}: {path!r}; "
+            "give the path of the file, not an open file or descriptor"
+        ) from None
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError as error:
+        raise LocationError(f"path should be a file's path and cannot be encoded: {path!r} ({error})") from error
+    if "\0" in text:
+        raise LocationError(f"path should be a file's path and has a NUL inside: {path!r}")
+    if os.path.basename(text) in ("", ".", ".."):
+        raise LocationError(f"path should be a file's path and names a directory: {path!r}")
+    # Joined, not normalised: `link/../file` is not `file` where link leads elsewhere.
+    return os.path.join(os.getcwd(), text)
+
+
+def _refuse_planted(link: str, status: os.stat_result) -> None:
+    """Refuse a link that a stranger may have put into a directory like /tmp.
+
+    The kernel's rule (proc(5), protected_symlinks), applied here as well since a commit resolves
+    links by itself: in a sticky, world-writable directory only our own and its owner's are followed.
+    """
+    directory = os.path.dirname(link)
+    place = os.stat(directory)
+    if not place.st_mode & stat.S_ISVTX or not place.st_mode & stat.S_IWOTH:
+        return
+    if status.st_uid not in (os.geteuid(), place.st_uid):
+        raise PermissionError(
+            errno.EACCES,
+            f"should not be followed: a symbolic link of user {status.st_uid} in the world-writable {directory!r}",
+            link,
+        )

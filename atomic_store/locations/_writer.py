@@ -1,0 +1,458 @@
+"""One commit of a local file: temp file, fsync, rename, fsync of the directory.
+
+Every system call of a commit is made in this file. The protocol's frame, and what it knows of
+Windows (MoveFileEx) and macOS (F_FULLFSYNC), is atomicwrites' AtomicWriter; its four hooks are
+overridden, for it knows neither modes nor owners, closes the file before commit(), and rolls back
+after the rename as well.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import re
+import stat
+import time
+
+import atomicwrites
+
+from ..errors import ConflictError, UncertainCommitError
+from ._descriptor import Descriptor
+from ._flock import NO_LOCKS, flock
+from ._local import Version, new_digest
+from ._names import beside
+from .base import StoredFile
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Any
+
+    from _typeshed import ReadableBuffer
+
+BUFFER = 1 << 16  # bytes; what a csv writer hands over row by row reaches the kernel in such pieces
+STALE_AFTER = 60  # seconds; a younger temp may belong to a writer that has not locked it yet
+
+_CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+_NOT_PERMITTED = (errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
+_ACL = "system.posix_acl_access"
+
+# Names need only differ, O_EXCL does the rest; os.urandom would be one more system call a commit.
+_names = random.Random()  # noqa: S311 - no secret: see above
+_process = os.getpid()  # kept, for asking each time would be one more system call a commit
+
+
+def _after_fork() -> None:
+    global _process
+    _process = os.getpid()
+    _names.seed()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+class TempFile(StoredFile):
+    """The hidden file that becomes the new one: binary, written from front to back."""
+
+    def __init__(self, path: Any, exact: bool) -> None:
+        self.name = path
+        self.descriptor = Descriptor()
+        self._buffer = bytearray()
+        self._size = 0
+        self._digest = new_digest() if exact else None
+
+    @property
+    def version(self) -> Version:
+        """The version of what was written."""
+        return self._version
+
+    def writable(self) -> bool:
+        """Say yes."""
+        return True
+
+    def fileno(self) -> int:
+        """Give the descriptor, everything written so far handed to the kernel."""
+        self.flush()
+        return self.descriptor.fileno()
+
+    def tell(self) -> int:
+        """Say how many bytes were written."""
+        return self._size
+
+    def write(self, data: ReadableBuffer) -> int:
+        """Take all of the bytes."""
+        if self.closed:
+            raise ValueError(f"write to the closed file of {self.name!r}")
+        view = memoryview(data).cast("B")
+        if len(view) + len(self._buffer) <= BUFFER:
+            self._buffer += view
+        else:
+            self.flush()
+            self._write_out(view)
+        self._size += len(view)
+        return len(view)
+
+    def flush(self) -> None:
+        """Hand what was written to the kernel."""
+        if self._buffer:
+            buffer, self._buffer = self._buffer, bytearray()
+            self._write_out(memoryview(buffer))
+
+    def _write_out(self, view: memoryview) -> None:
+        if self._digest is not None:
+            self._digest.update(view)
+        while view:
+            # write(2) may take less, and takes at most 2 GiB; an unchecked short write is a torn file.
+            view = view[os.write(self.descriptor.fileno(), view) :]
+
+    def close(self) -> None:
+        """Close the descriptor; what is still in the buffer is given up, sync() has been before."""
+        self._buffer = bytearray()  # first: the base class would flush it
+        try:
+            self.descriptor.close()
+        finally:
+            super().close()
+
+    def seal(self, status: os.stat_result) -> None:
+        """Settle the version of what was written, by the status of the file after the last write."""
+        self._version = Version(status)
+        if self._digest is not None:
+            if status.st_size != self._size:
+                self._digest = _digest_of(self.descriptor.fileno())  # dump has written through fileno()
+            self._version.digest = self._digest.digest()
+
+
+class Writer(atomicwrites.AtomicWriter):
+    """One commit: begin(), the caller's writes, end().
+
+    Args:
+        real: the absolute path to replace, its links resolved.
+        old: the status of the file to replace, None where there is none.
+        path: the path as the program spelled it, for messages.
+        mode: permission bits of a first creation, None for 0o666.
+        compare: called just before the rename; what it raises ends the commit.
+        create: only create; what appeared meanwhile is a ConflictError.
+        exact: whether the file's version needs a digest.
+    """
+
+    _frame: Any = None
+
+    def __init__(
+        self,
+        real: str,
+        old: os.stat_result | None,
+        path: Any,
+        mode: int | None,
+        compare: Callable[[], None] | None,
+        create: bool,
+        exact: bool,
+    ) -> None:
+        super().__init__(real, mode="wb", overwrite=not create)
+        self._real = real
+        self._create = create
+        self._old = old
+        self._name = path
+        self._creation_mode = 0o666 if mode is None else mode
+        self._compare = compare
+        # Both exist before anything is made: whoever interrupts us finds what to remove.
+        self._file = TempFile(path, exact)
+        self._temp = temp_name(real)
+        self._published = False
+        self._process = _process
+
+    def begin(self) -> TempFile:
+        """Open the temp file."""
+        self._frame = self.open()
+        self._frame.__enter__()
+        return self._file
+
+    def end(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Publish what was written, or nothing if the block has failed."""
+        self._frame.__exit__(kind, error, trace)
+
+    def get_fileobject(self, **_: Any) -> TempFile:  # type: ignore[override]  # the base says IO; ours is one
+        """Open the temp beside the real file: never through a link, never wider than the file it replaces."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
+        flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+        mode = self._creation_mode if self._old is None else 0o600
+        descriptor = self._file.descriptor.take(os.open, self._temp, flags, mode)
+        _mark_in_use(descriptor)
+        return self._file
+
+    def sync(self, f: Any) -> None:
+        """Give the temp the old file's attributes and bring it to the disk; a failed fsync is final.
+
+        After a failed fsync the kernel may have dropped the pages and call the next one a success
+        (PostgreSQL's "fsyncgate", 2018): nothing is retried, the temp goes.
+        """
+        f.flush()
+        status = os.fstat(f.fileno())
+        f.seal(status)
+        if self._old is not None and hasattr(os, "fchown"):
+            _keep_attributes(f.fileno(), status, self._real, self._old)
+        super().sync(f)
+
+    def commit(self, f: Any) -> None:
+        """Rename the temp to the real name and make the name durable."""
+        if self._compare is not None:
+            self._compare()
+        if not hasattr(os, "O_DIRECTORY"):  # Windows: MoveFileEx with MOVEFILE_WRITE_THROUGH is both steps
+            (atomicwrites.move_atomic if self._create else atomicwrites.replace_atomic)(self._temp, self._real)
+            self._published = True
+            return
+        # Opened first: what stands in the way of the last step shall end the commit before the rename.
+        directory = _Directory()
+        try:
+            directory.open(os.path.dirname(self._real))
+            if self._create:
+                self._link()
+            else:
+                self._rename()
+            sync_directory(super().sync, directory, self._name, f.version)
+        finally:
+            directory.descriptor.close()
+
+    def _rename(self) -> None:
+        try:
+            os.replace(self._temp, self._real)
+        except OSError as error:
+            if error.errno in (errno.EBUSY, errno.EXDEV):
+                raise OSError(
+                    error.errno,
+                    f"{error.strerror}: a file that is mounted by itself cannot be replaced; mount its directory instead",
+                    self._real,
+                ) from error
+            raise
+        self._published = True
+
+    def _link(self) -> None:
+        """Publish under a name that must be free: unlike rename(2), link(2) replaces nothing."""
+        try:
+            os.link(self._temp, self._real)
+        except FileExistsError:
+            raise ConflictError(
+                f"{self._name!r} should not exist yet: somebody has made it meanwhile. Nothing was "
+                "written; reload() to take what is stored",
+                self._name,
+                None,
+                Version(os.stat(self._real)),
+            ) from None
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            self._rename()  # FAT and the like; compare() has just looked, under the lock
+            return
+        self._published = True
+        os.unlink(self._temp)
+
+    def rollback(self, f: Any) -> None:
+        """Do nothing: clean_up() does it, also where the base has no file or has been interrupted."""
+
+    def clean_up(self, error: BaseException | None) -> None:
+        """Close and remove what the commit has left; what cannot be removed is named in a note."""
+        self._frame = None
+        try:
+            self._file.close()
+        except OSError as failure:
+            if error is not None:
+                error.add_note(f"closing the temp file failed too: {failure}")
+        if self._published:
+            return
+        try:
+            os.unlink(self._temp)
+        except FileNotFoundError:
+            return  # it was never made
+        except OSError as failure:
+            if error is not None:
+                error.add_note(f"the temp file {self._temp!r} could not be removed: {failure}")
+
+    def __del__(self) -> None:
+        """Clean up where an interrupt kept end() from being called at all, but never a parent's commit."""
+        if self._frame is not None and self._process == os.getpid():
+            self.clean_up(None)
+
+
+class _Directory:
+    """What AtomicWriter.sync() needs of a file, for a directory."""
+
+    def __init__(self) -> None:
+        self.descriptor = Descriptor()
+
+    def open(self, path: str) -> None:
+        """Open it for fsync."""
+        self.descriptor.take(os.open, path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def flush(self) -> None:
+        """Do nothing: a directory has no buffer here."""
+
+    def fileno(self) -> int:
+        """Give the descriptor."""
+        return self.descriptor.fileno()
+
+
+def temp_name(real: str) -> str:
+    """Choose a temp's name, `.NAME.<16 hex digits>.tmp` beside the real file."""
+    return beside(real, f".{_names.getrandbits(64):016x}.tmp")
+
+
+def sync_directory(sync: Callable[[Any], None], directory: _Directory, path: Any, version: object) -> None:
+    """Make a directory's entries durable.
+
+    Raises:
+        UncertainCommitError: it failed, after the fact: what is visible may not last.
+    """
+    try:
+        sync(directory)
+    except OSError as error:
+        if error.errno in _CANNOT_SYNC:
+            return  # this file system makes names durable in its own way or not at all: docs/guarantees.md
+        raise UncertainCommitError(
+            error.errno,
+            f"{error.strerror}: the directory could not be synced. The new state is visible, whole, "
+            "and may be gone after a power loss; commit again to be sure",
+            path,
+            version=version,
+        ) from error
+
+
+def remove(real: str, path: Any) -> None:
+    """Delete a file and make that durable; that there is none is no error."""
+    if not hasattr(os, "O_DIRECTORY"):
+        try:
+            os.unlink(real)
+        except FileNotFoundError:
+            pass
+        return
+    directory = _Directory()
+    try:
+        directory.open(os.path.dirname(real))
+        os.unlink(real)
+    except FileNotFoundError:
+        return
+    else:
+        sync_directory(atomicwrites.AtomicWriter(real, mode="wb").sync, directory, path, None)
+    finally:
+        directory.descriptor.close()
+
+
+def sweep(real: str) -> None:
+    """Remove the temps that crashed writers of this very file have left; call with its lock held.
+
+    A temp is left alone while it is younger than STALE_AFTER or locked by its writer. What cannot
+    be removed stays: house-keeping fails no commit.
+    """
+    directory, prefix = os.path.split(beside(real, f".{'0' * 16}.tmp"))
+    pattern = re.compile(re.escape(prefix.removesuffix(f"{'0' * 16}.tmp")) + r"[0-9a-f]{16}\.tmp")
+    try:
+        found = [name for name in os.listdir(directory) if pattern.fullmatch(name)]
+    except OSError:
+        return
+    for name in found:
+        _sweep_one(os.path.join(directory, name))
+
+
+def _sweep_one(temp: str) -> None:
+    descriptor = Descriptor()
+    try:
+        number = descriptor.take(os.open, temp, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY)
+        status = os.fstat(number)
+        if not stat.S_ISREG(status.st_mode) or time.time() - status.st_mtime < STALE_AFTER:
+            return
+        flock(number, wait=False)
+        os.unlink(temp)
+    except OSError:
+        return
+    finally:
+        descriptor.close()
+
+
+def _mark_in_use(descriptor: int) -> None:
+    try:
+        flock(descriptor, wait=False)
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        # Without locks no sweeper can lock the temp either, and so none removes it.
+
+
+def _keep_attributes(descriptor: int, new: os.stat_result, real: str, old: os.stat_result) -> None:
+    """Give the temp owner, group, ACL, extended attributes and, last, the mode of the file it replaces.
+
+    Owner first: chown clears set-id bits. Mode last: until then nobody else may read the temp.
+    """
+    mode = stat.S_IMODE(old.st_mode)
+    group_kept = True
+    if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
+        group_kept = _keep_owner(descriptor, new, old)
+        if not group_kept:
+            # Another group shall not see what only the old one could: its bits become those of "other".
+            mode = mode & ~(stat.S_IRWXG | stat.S_ISGID) | (mode & stat.S_IRWXO) << 3
+        if new.st_uid != old.st_uid and os.geteuid() != 0:
+            mode &= ~stat.S_ISUID
+    if hasattr(os, "listxattr"):
+        _keep_xattrs(descriptor, real, group_kept)
+    if mode != stat.S_IMODE(new.st_mode):
+        os.fchmod(descriptor, mode)
+
+
+def _keep_owner(descriptor: int, new: os.stat_result, old: os.stat_result) -> bool:
+    """Give the temp the old owner and group as far as permitted; say whether the group is kept."""
+    for owner in (old.st_uid, -1):
+        try:
+            os.fchown(descriptor, owner, old.st_gid)
+        except OSError as error:
+            if error.errno not in _NOT_PERMITTED:
+                raise
+        else:
+            return True
+    return new.st_gid == old.st_gid
+
+
+def _keep_xattrs(descriptor: int, real: str, group_kept: bool) -> None:
+    """Copy user.* attributes, the SELinux context and the POSIX ACL, as far as permitted.
+
+    Never security.ima, .evm or .capability: they vouch for the old bytes.
+    """
+    names = _xattrs(real)
+    for name in names:
+        if name.startswith("user.") or name == "security.selinux" or (name == _ACL and group_kept):
+            _keep_xattr(descriptor, real, name)
+    if _ACL not in names or not group_kept:
+        # The directory's default ACL has given the temp one, which the mode would wake up (acl(5)).
+        try:
+            os.removexattr(descriptor, _ACL)
+        except OSError as error:
+            if error.errno not in (errno.ENODATA, *_NOT_PERMITTED):
+                raise
+
+
+def _keep_xattr(descriptor: int, real: str, name: str) -> None:
+    try:
+        os.setxattr(descriptor, name, os.getxattr(real, name))
+    except OSError as error:
+        if error.errno not in (errno.ENODATA, *_NOT_PERMITTED):
+            raise
+
+
+def _xattrs(real: str) -> list[str]:
+    try:
+        return os.listxattr(real)
+    except FileNotFoundError:
+        return []  # deleted meanwhile by somebody else; the commit goes on and makes it anew
+    except OSError as error:
+        if error.errno not in _NOT_PERMITTED:
+            raise
+        return []
+
+
+def _digest_of(descriptor: int) -> Any:
+    digest = new_digest()
+    position = 0
+    while data := os.pread(descriptor, 1 << 20, position):
+        digest.update(data)
+        position += len(data)
+    return digest

@@ -1,0 +1,125 @@
+"""What a location is: a place that keeps bytes, all or nothing.
+
+Files, not byte strings, cross this seam, so that a large value streams with bounded memory.
+"""
+
+from __future__ import annotations
+
+import io
+from abc import ABC, abstractmethod
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Any, Protocol
+
+    class Context(Protocol):
+        """What `with` needs of the file-giving and lock-giving methods below."""
+
+        def __enter__(self) -> Any: ...
+        def __exit__(
+            self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+        ) -> None: ...
+
+
+class _Any:
+    """Any version at all: the type of ANY."""
+
+    def __repr__(self) -> str:
+        return "ANY"
+
+
+ANY = _Any()
+"""As `expected`: whatever is stored, or nothing."""
+
+
+class StoredFile(io.RawIOBase):
+    """A binary file that also knows which version of the place its bytes are.
+
+    Attributes:
+        name: the place as the program spelled it.
+        size: how many bytes are stored, where that is known beforehand.
+    """
+
+    name: Any
+    size: int | None = None
+
+    @property
+    @abstractmethod
+    def version(self) -> object:
+        """The version of the bytes: asked for once all were read or, for a new file, once it is published."""
+
+
+class Location(ABC):
+    """A place that keeps the bytes of one value, all or nothing.
+
+    A version is an opaque token of the bytes that were read or written. Equal versions mean equal
+    bytes; None means that nothing is stored. It is compared, never looked into, outside its location.
+    """
+
+    has_lock = True
+    """Whether lock() works; without it, update() relies on replace() alone and tries again."""
+
+    @property
+    @abstractmethod
+    def path(self) -> Any:
+        """The place as the program spelled it; every error names it so."""
+
+    @abstractmethod
+    def read(self, exact: bool = False) -> StoredFile | None:
+        """Open what is stored, or return None when nothing is.
+
+        With exact=True the file's version can tell new bytes from a mere touch. Only "does not
+        exist" is None: whatever else stands in the way of the bytes is raised.
+        """
+
+    @abstractmethod
+    def version(self, known: object = None) -> object:
+        """Say which version is stored now, None when nothing is; `known` makes the answer cheap."""
+
+    @abstractmethod
+    def replace(self, expected: object = ANY, exact: bool = False) -> Context:
+        """Replace the stored bytes, all or nothing, by what the block writes to the file it gets.
+
+        The bytes become visible when the block ends without an exception; after it the file has
+        their version. `expected` ANY overwrites, None creates only what is still absent, a
+        version replaces only what is still the same.
+
+        Raises:
+            ConflictError: the place does not hold `expected`; it was left alone.
+            UncertainCommitError: it is visible but may not last, or nobody knows.
+        """
+
+    @abstractmethod
+    def delete(self, expected: object = ANY) -> None:
+        """Forget the stored bytes; that nothing is stored is no error.
+
+        Raises:
+            ConflictError: the place does not hold `expected`; it was left alone.
+        """
+
+    @abstractmethod
+    def lock(self, timeout: float | None = None) -> Lock:
+        """Take the place's lock, waiting for at most `timeout` seconds (None: as long as it takes).
+
+        Raises:
+            LockTimeout: somebody else held it for longer.
+            LockError: this thread holds it already, or there are no locks at this place.
+        """
+
+
+class Lock(ABC):
+    """A held lock; release() gives it back, and so does the end of the process."""
+
+    @property
+    @abstractmethod
+    def lost(self) -> bool:
+        """Whether this is a child's copy: after a fork the lock stays with the parent."""
+
+    @abstractmethod
+    def adopt(self) -> None:
+        """Make the calling thread the holder: a generator may be left by another thread."""
+
+    @abstractmethod
+    def release(self) -> None:
+        """Give the lock back; in a child after a fork, do nothing."""

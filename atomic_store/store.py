@@ -1,0 +1,419 @@
+"""The store: one value in memory, bound to one place; the story, top to bottom.
+
+It touches no file itself: a location keeps the bytes, a codec turns them into the value.
+"""
+
+from __future__ import annotations
+
+from . import formats, locations
+from .errors import AtomicStoreError, ConflictError, LockError, UncertainCommitError
+from .locations.base import ANY
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Any, Generic, TypeVar
+
+    from .locations.base import Location, Lock
+
+    T = TypeVar("T")
+    Path = str | bytes | os.PathLike[str] | os.PathLike[bytes] | Location
+else:
+    T = None
+
+    class Generic:
+        """Stands in for typing.Generic, whose import costs more than the rest of the start-up."""
+
+        def __class_getitem__(cls, item):
+            """Give the class itself: AtomicStore[int] is for type checkers."""
+            return cls
+
+
+_ATTEMPTS = 50  # of update() where something else than a lock must settle who comes first
+_IMMUTABLE = (type(None), bool, int, float, str, bytes)
+
+
+class AtomicStore(Generic[T]):
+    """One value in memory, bound to one place, where it is replaced all or nothing.
+
+    Use it as a context manager, which commits when the block ends without an exception, or call
+    commit(). Entering it again inside its own block is allowed. What open() says of the parameters
+    holds here too.
+
+    Attributes:
+        path: the place, as the program spelled it. Assigning another one moves the store: nothing
+            is read, the next commit writes there.
+        format: what the value is encoded with: for None and "json" the json module, and so on.
+        is_binary: whether the format speaks bytes: what was asked for, else False for JSON only.
+        load_kwargs, dump_kwargs: keywords of every load and dump; may be changed in place.
+        ignore_inner_exits: whether only leaving the outermost block commits.
+        level: how many blocks of this store are open.
+        stored: whether the place held something when it was last read.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        default: Any = None,
+        format: Any = None,
+        is_binary: bool | None = None,
+        load_kwargs: dict[str, Any] | None = None,
+        dump_kwargs: dict[str, Any] | None = None,
+        ignore_inner_exits: bool | None = False,
+        *,
+        lock: bool | float = False,
+        on_conflict: str | None = None,
+    ) -> None:
+        self._location = locations.resolve(path)
+        self._codec = formats.resolve(format, is_binary, load_kwargs, dump_kwargs)
+        self._is_binary = is_binary
+        self._timeout = _timeout(lock)
+        self._locks = lock is not False
+        self._raises = _raises(on_conflict, self._locks)
+        self._exact = self._locks or self._raises
+        self._default = _copy(default)
+        self.ignore_inner_exits = ignore_inner_exits
+        self.level = 0
+        self._held: Lock | None = None
+        self._owner: int | None = None
+        self._version: object = None
+        self._load()
+
+    def __repr__(self) -> str:
+        return f"<AtomicStore {self.path!r}, format {self._codec.label}>"
+
+    @property
+    def value(self) -> T:
+        """The value: change it in place, or assign a new one."""
+        return self._value
+
+    @value.setter
+    def value(self, value: T) -> None:
+        self._value = value
+        self._deleted = False
+        self._assigned = self.level == 0
+
+    def commit(self) -> None:
+        """Replace what is stored by the value, all or nothing; when this returns, it is durable.
+
+        Raises:
+            ConflictError: somebody else changed what is stored, and the store was to raise then.
+            UncertainCommitError: the new value is visible but may not last, or nobody knows.
+            LockError: the lock was asked for and cannot be had (LockTimeout: in time).
+            OSError: the place cannot be written; the old value is whole.
+            Exception: the format refuses the value, with its own error; the old value is whole.
+        """
+        with self._locked():
+            self._commit(self._value, self._version if self._raises else ANY)
+
+    def reload(self) -> T:
+        """Take what is stored, or a fresh default, as the value; give it.
+
+        What was changed in memory and not committed is dropped. After an error the value is what it was.
+
+        Raises:
+            LoadError: the format refuses the bytes.
+            OSError: the place cannot be read. Only "does not exist" means the default.
+        """
+        # Readers never wait, except for a block that another thread has open on this very store.
+        with self._locked() if self._held is not None else _Nothing():
+            self._load()
+        return self._value
+
+    def update(self, fn: Callable[[T], T]) -> T:
+        """Replace what is stored by fn(what is stored); no other update is lost. Give the new value.
+
+        The value is read afresh, so what was changed in memory and not committed is dropped. Where
+        the place has no lock, fn may be called several times: let it do nothing but compute.
+
+        Args:
+            fn: takes the stored value (or a fresh default) and returns the new one. It may change
+                what it gets, but must return it.
+
+        Raises:
+            TypeError: fn returned None.
+            AtomicStoreError: called inside a block of this store: there, change `value`.
+            ConflictError: others were faster each time, or write without the lock.
+            Exception: whatever fn raises. After any error store and value are as they were.
+        """
+        if self._inside():
+            raise AtomicStoreError(f"update() inside the block of the store {self.path!r}: there, change store.value")
+        with self._locked(always=self._location.has_lock):
+            for attempt in range(_ATTEMPTS):
+                current, version, stored = self._read(exact=True)
+                new = fn(current)
+                if new is None:
+                    raise TypeError("the function given to update() returned None: return the new value")
+                try:
+                    self._commit(new, version)
+                except ConflictError:
+                    if attempt == _ATTEMPTS - 1:
+                        raise
+                    _pause(attempt)
+                else:
+                    self._value = new
+                    self.stored = stored
+                    break
+        return self._value
+
+    def changed(self) -> bool:
+        """Say whether what is stored is no longer what this store has read or written last.
+
+        A store that was opened with lock= or on_conflict="raise" compares the content; any other
+        one goes by the file's identity, size and time, so that a mere touch counts as a change.
+
+        Raises:
+            OSError: the place cannot be read.
+        """
+        return self._location.version(self._version) != self._version
+
+    def delete(self) -> None:
+        """Delete what is stored; the value becomes a fresh default.
+
+        Inside a block the exit then commits nothing, unless `value` is assigned or commit() called.
+
+        Raises:
+            ConflictError: somebody else changed what is stored, and the store was to raise then.
+            UncertainCommitError: it is gone, but may be back after a power loss.
+            OSError: it cannot be deleted.
+        """
+        with self._locked():
+            try:
+                self._location.delete(self._version if self._raises else ANY)
+            except UncertainCommitError as error:
+                self._version = error.version
+                raise
+            self._value, self._version, self.stored = _copy(self._default), None, False
+            self._forget()
+            self._deleted = self.level > 0
+
+    def __enter__(self) -> AtomicStore[T]:
+        """Enter a block; the outermost one of a store with lock= takes the lock and reads what is new.
+
+        Raises:
+            LockError: the lock cannot be had (LockTimeout: in time).
+            ConflictError: `value` was assigned outside a block, and the place has changed meanwhile.
+            LoadError, OSError: what is new cannot be read.
+        """
+        if self._locks and not self._inside():
+            held = self._location.lock(self._timeout)
+            try:
+                self._refresh()
+                self._held, self._owner = held, _thread()
+            except BaseException:
+                self._held = self._owner = None
+                held.release()
+                raise
+        if self.level == 0:
+            self._deleted = False
+        self.level += 1
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Leave a block: commit, unless an exception ends it or `ignore_inner_exits` waits for the outermost."""
+        if self.level <= 0:
+            raise AtomicStoreError(f"the store {self.path!r} was left more often than entered")
+        if self._held is not None:
+            self._require_not_lost()
+            # A generator may be left by another thread than the one that entered: the block moves along.
+            self._held.adopt()
+            self._owner = _thread()
+        self.level -= 1
+        try:
+            if error is not None:
+                self._failed = True
+            elif (self.level == 0 or not self.ignore_inner_exits) and not self._deleted:
+                self.commit()
+        finally:
+            if self.level == 0:
+                self._let_go()
+
+    @property
+    def path(self) -> Any:
+        """The place, as the program spelled it."""
+        return self._location.path
+
+    @path.setter
+    def path(self, path: Path) -> None:
+        if self._held is not None:
+            raise AtomicStoreError(f"the store {self.path!r} holds the lock of its place: leave the block, then assign path")
+        self._location = locations.resolve(path)
+        self._version = None
+
+    @property
+    def format(self) -> Any:
+        """What the value is encoded with."""
+        return self._codec.format
+
+    @format.setter  # noqa: A003 - the attribute has had this name since 0.0.1
+    def format(self, format: Any) -> None:
+        self._codec = formats.resolve(format, self._is_binary, self.load_kwargs, self.dump_kwargs)
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether the format speaks bytes: what was asked for, else False for JSON only, as in 0.0.1."""
+        return self._codec.label != "json" if self._is_binary is None else self._is_binary
+
+    @is_binary.setter
+    def is_binary(self, is_binary: bool | None) -> None:
+        self._codec = formats.resolve(self.format, is_binary, self.load_kwargs, self.dump_kwargs)
+        self._is_binary = is_binary
+
+    @property
+    def load_kwargs(self) -> dict[str, Any]:
+        """Keywords of every load."""
+        return self._codec.load_kwargs
+
+    @load_kwargs.setter
+    def load_kwargs(self, load_kwargs: dict[str, Any]) -> None:
+        self._codec.load_kwargs = load_kwargs
+
+    @property
+    def dump_kwargs(self) -> dict[str, Any]:
+        """Keywords of every dump."""
+        return self._codec.dump_kwargs
+
+    @dump_kwargs.setter
+    def dump_kwargs(self, dump_kwargs: dict[str, Any]) -> None:
+        self._codec.dump_kwargs = dump_kwargs
+
+    def _load(self) -> None:
+        self._value, self._version, self.stored = self._read(self._exact)
+        self._forget()
+
+    def _read(self, exact: bool) -> tuple[Any, object, bool]:
+        """Give what is stored or a fresh default, its version, and whether it was stored."""
+        file = self._location.read(exact)
+        if file is None:
+            return _copy(self._default), None, False
+        with file:
+            return self._codec.load(file), file.version, True
+
+    def _commit(self, value: Any, expected: object) -> None:
+        self._failed = True
+        try:
+            with self._location.replace(expected, exact=self._exact) as file:
+                self._codec.dump(value, file)
+        except UncertainCommitError as error:
+            self._version = error.version
+            raise
+        self._version = file.version
+        self._forget()
+
+    def _forget(self) -> None:
+        """Memory and place agree: nothing was assigned, deleted or failed since."""
+        self._assigned = self._deleted = self._failed = False
+
+    def _refresh(self) -> None:
+        """Under a lock just taken: read again what others have changed, or what a failed block has left in memory."""
+        now = self._location.version(self._version)
+        if now != self._version and self._assigned:
+            raise ConflictError(
+                f"the value of {self.path!r} was assigned outside a block, and the place was changed meanwhile; "
+                "reload() to take what is stored, or assign inside the block",
+                self.path,
+                self._version,
+                now,
+            )
+        if now != self._version or (self._failed and not self._assigned):
+            self._load()
+
+    def _inside(self) -> bool:
+        """Say whether the caller is inside a block of this store: with lock=, a block belongs to one thread."""
+        if self._held is None:
+            return self.level > 0 and not self._locks
+        self._require_not_lost()
+        return self._owner == _thread()
+
+    def _locked(self, always: bool = False) -> Any:
+        """Hold the lock for one step, unless no lock was asked for or the caller's block holds it."""
+        if not (self._locks or always) or (self._locks and self._inside()):
+            return _Nothing()
+        return _Held(self._location.lock(self._timeout))
+
+    def _let_go(self) -> None:
+        held, self._held, self._owner = self._held, None, None
+        if held is not None:
+            held.release()
+
+    def _require_not_lost(self) -> None:
+        if self._held is not None and self._held.lost:
+            raise LockError(
+                f"the block of the store {self.path!r} was entered before a fork: its lock stayed with the "
+                "parent. In the child, open the store anew"
+            )
+
+
+class _Nothing:
+    """A context that does nothing; contextlib's costs an import."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+class _Held:
+    """A context that gives a lock back."""
+
+    def __init__(self, lock: Lock) -> None:
+        self._lock = lock
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+def _copy(default: Any) -> Any:
+    """Copy the caller's default, so that changing the value never changes the caller's object.
+
+    A bare object() passes as it is: it is a sentinel, and a copied sentinel is none.
+    """
+    if type(default) in _IMMUTABLE or type(default) is object:
+        return default
+    from copy import deepcopy  # here: 1 ms that only a default that can change pays
+
+    try:
+        return deepcopy(default)
+    except Exception as error:
+        raise TypeError(
+            f"default should be a value that can be copied, for the store must not change yours; a "
+            f"{type(default).__name__} cannot be ({type(error).__name__}: {error})"
+        ) from error
+
+
+def _timeout(lock: bool | float) -> float | None:
+    """Give the seconds to wait that lock= asks for, None: for ever."""
+    # By identity: 1 == True, but lock=1 is one second and lock=True for ever; 0 == False likewise.
+    if lock is True or lock is False:
+        return None
+    if not isinstance(lock, int | float):  # pyright: ignore[reportUnnecessaryIsInstance]  # not all programs are checked
+        raise TypeError(f"lock should be False, True or a number of seconds, not {lock!r}")
+    if not lock >= 0:  # this way round, NaN is caught too
+        raise ValueError(f"lock should be False, True or seconds from 0 up, not {lock!r}")
+    return lock
+
+
+def _raises(on_conflict: str | None, locks: bool) -> bool:
+    if on_conflict not in (None, "overwrite", "raise"):
+        raise ValueError(f'on_conflict should be None, "overwrite" or "raise", not {on_conflict!r}')
+    return locks if on_conflict is None else on_conflict == "raise"
+
+
+def _thread() -> int:
+    from _thread import get_ident  # threading's own source; the module itself costs 0.7 ms
+
+    return get_ident()
+
+
+def _pause(attempt: int) -> None:
+    """Wait a little, at random, so that those who have met do not meet again."""
+    import random  # here: 2 ms that only a lost race pays
+    import time
+
+    time.sleep(random.uniform(0, 0.001 * min(2**attempt, 100)))  # noqa: S311 - no secret
