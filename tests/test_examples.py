@@ -80,5 +80,5 @@ def test_own_format_reads_back_what_it_wrote(tmp_path: Path) -> None:
     """A text format written by a user counts to three in an INI file, in UTF-8."""
     for number in (1, 2, 3):
         assert run("custom_format.py", tmp_path) == f"Visits: {number}\n"
-        assert (tmp_path / "station.ini").read_bytes() == f"[station]\nname = Zürich\nvisits = {number}\n\n".encode()
+        assert (tmp_path / "station.ini").read_bytes() == f"[station]\nname=Zürich\nvisits={number}\n\n".encode()
     assert names(tmp_path) == ["station.ini"]

@@ -9,15 +9,13 @@ a function, on first use, so that a program pays only for the format and the pla
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
 import atomic_store
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 PACKAGE = Path(atomic_store.__file__).parent
 FLOORS = [{""}, {"__main__"}, {"mapping", "check", "cli", "testing"}, {"store"}, {"formats", "locations"}, {"errors"}]
@@ -57,13 +55,12 @@ def imports(importer: str, source: str, known: set[str]) -> Iterator[Import]:
             return
         if node.level:
             parts = folder.split(".") if folder else []
-            parts = parts[: len(parts) - node.level + 1]
+            parts = [*parts[: len(parts) - node.level + 1], *(node.module or "").split(".")]
         else:
-            package, _, rest = (node.module or "").partition(".")
+            package, *parts = (node.module or "").split(".")
             if package != "atomic_store":
                 return
-            parts, node = [], ast.ImportFrom(rest, node.names, 0)
-        base = ".".join([*parts, *([node.module] if node.module else [])])
+        base = ".".join(filter(None, parts))
         for alias in node.names:
             full = f"{base}.{alias.name}".lstrip(".")
             yield full if full in known else base
@@ -72,15 +69,12 @@ def imports(importer: str, source: str, known: set[str]) -> Iterator[Import]:
         if isinstance(node, ast.Import | ast.ImportFrom):
             for target in targets(node):
                 yield Import(importer, target, node.lineno, in_function, for_checkers)
+        checkers_only: list[ast.stmt] = []
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-            for child in node.body:
-                yield from walk(child, in_function, True)
-            for child in node.orelse:
-                yield from walk(child, in_function, for_checkers)
-            return
+            checkers_only = node.body
         inside = in_function or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         for child in ast.iter_child_nodes(node):
-            yield from walk(child, inside, for_checkers)
+            yield from walk(child, inside, for_checkers or child in checkers_only)
 
     yield from walk(ast.parse(source), False, False)
 

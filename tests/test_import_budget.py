@@ -29,7 +29,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True)
     (site_packages,) = environment.glob("lib/python*/site-packages")
     for package in (atomic_store, atomicwrites):
-        source = Path(package.__file__).parent
+        source = Path(str(package.__file__)).parent
         shutil.copytree(source, site_packages / source.name, ignore=shutil.ignore_patterns("__pycache__"))
     return environment / "bin" / "python"
 

@@ -1,0 +1,125 @@
+"""What type checkers say of the public names: mypy and pyright read this file, and nothing ever runs it.
+
+A line that must be refused carries an ignore with mypy's name for the error. An ignore that is not needed is an error
+itself, so each of these lines is known to be refused, by both.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+from pathlib import Path
+from typing import Any, assert_type
+
+import atomic_store
+from atomic_store import (
+    AbstractFormatBstr,
+    AbstractFormatFile,
+    AtomicStore,
+    AtomicStoreError,
+    ConflictError,
+    FormatError,
+    LoadError,
+    LocalFile,
+    LocationError,
+    LockError,
+    LockTimeout,
+    MissingLibraryError,
+    UncertainCommitError,
+    WrapBinaryFormat,
+)
+
+
+def opening(home: Path, entry: os.PathLike[bytes]) -> None:
+    """Take every kind of path and format, the seven parameters by position too."""
+    assert_type(atomic_store.open("runs.json"), AtomicStore[Any])
+    assert_type(atomic_store.open(b"runs.json", default=[]), AtomicStore[Any])
+    assert_type(atomic_store.open(home / "runs.json", {}, None, None, None, None, True), AtomicStore[Any])
+    assert_type(atomic_store.open(entry, format="pickle", is_binary=True), AtomicStore[Any])
+    assert_type(atomic_store.open("a", format=json, dump_kwargs={"indent": 2}, load_kwargs={}), AtomicStore[Any])
+    assert_type(atomic_store.open("a", format=WrapBinaryFormat(pickle)), AtomicStore[Any])
+    assert_type(atomic_store.open(LocalFile("a", mode=0o600, follow_symlinks=False)), AtomicStore[Any])
+    assert_type(AtomicStore[Any]("a", [], json, None, {}, {}, False), AtomicStore[Any])
+
+    atomic_store.open()  # type: ignore[call-arg]
+    atomic_store.open(3)  # type: ignore[arg-type]
+    atomic_store.open("a", is_binary="yes")  # type: ignore[arg-type]
+    atomic_store.open("a", dump_kwargs=[2])  # type: ignore[arg-type]
+    atomic_store.open("a", load_kwargs="indent")  # type: ignore[arg-type]
+    atomic_store.open("a", ignore_inner_exit=True)  # type: ignore[call-arg]
+    LocalFile("a", mode="rw-------")  # type: ignore[arg-type]
+    LocalFile(None)  # type: ignore[arg-type]
+
+
+def using(store: AtomicStore[Any], numbers: AtomicStore[list[int]]) -> None:
+    """Know the type of the value, of the attributes and of what each method gives back."""
+    assert_type(store.value, Any)
+    store.value = [1]
+    assert_type(numbers.value, list[int])
+    assert_type(numbers.value[0], int)
+    numbers.value.append(1)
+    assert_type(store.stored, bool)
+    assert_type(store.level, int)
+    assert_type(store.is_binary, bool)
+    assert_type(store.load_kwargs, dict[str, Any])
+    assert_type(store.dump_kwargs, dict[str, Any])
+    assert_type(numbers.reload(), list[int])
+    with numbers as entered:
+        assert_type(entered, AtomicStore[list[int]])
+    store.ignore_inner_exits = True
+
+    numbers.value = "one"  # type: ignore[assignment]
+    numbers.value.append("one")  # type: ignore[arg-type]
+    numbers.valeu = []  # type: ignore[attr-defined]
+    store.commit(True)  # type: ignore[call-arg]
+
+
+class Lines(AbstractFormatFile):
+    """A format of a user's own, with files."""
+
+    def dump(self, obj: Any, fp: Any, **kwargs: Any) -> None:
+        """Write one line for each item."""
+        fp.writelines(f"{line}\n" for line in obj)
+
+    def load(self, fp: Any, **kwargs: Any) -> list[str]:
+        """Read the lines."""
+        return [str(line) for line in fp]
+
+
+class Raw(AbstractFormatBstr):
+    """A format of a user's own, with strings."""
+
+    def dumps(self, obj: Any, **kwargs: Any) -> bytes:
+        """Give the bytes themselves."""
+        return bytes(obj)
+
+    def loads(self, binary_string: Any, **kwargs: Any) -> int:
+        """Give the number of bytes."""
+        return len(binary_string)
+
+
+class Wrong(AbstractFormatBstr):
+    """A format that cannot be one."""
+
+    def dumps(self, obj: Any, **kwargs: Any) -> int:  # type: ignore[override]
+        """Give what no file takes."""
+        return 1
+
+
+def formats() -> None:
+    """Take formats of a user's own."""
+    assert_type(atomic_store.open("a", format=Lines()), AtomicStore[Any])
+    assert_type(atomic_store.open("a", format=Raw()), AtomicStore[Any])
+
+
+def errors() -> None:
+    """Catch each error as the standard error that it also is."""
+    root: list[type[AtomicStoreError]] = [ConflictError, FormatError, LoadError, LocationError, LockError, LockTimeout]
+    root += [MissingLibraryError, UncertainCommitError]
+    values: list[type[ValueError]] = [LoadError, FormatError, LocationError]
+    imports: type[ImportError] = MissingLibraryError
+    timeouts: type[TimeoutError] = LockTimeout
+    systems: type[OSError] = UncertainCommitError
+    wrong: type[ValueError] = ConflictError  # type: ignore[assignment]
+    del root, values, imports, timeouts, systems, wrong
