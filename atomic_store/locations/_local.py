@@ -88,11 +88,7 @@ class LocalFile(Location):
         with file:
             if isinstance(known, Version) and known.settled and known.signature == file.signature:
                 return known
-            try:
-                return file.version
-            except OSError as error:
-                name(error, self._path)
-                raise
+            return file.version
 
     def replace(self, expected: object = ANY, exact: bool = False) -> Replacement:
         """Replace the file by what the block writes, all or nothing; see Location.replace."""
@@ -288,7 +284,7 @@ class Reader(StoredFile):
     def readinto(self, buffer: WriteableBuffer) -> int:
         """Read what comes next into the buffer."""
         view = memoryview(buffer).cast("B")
-        data = os.read(self.descriptor.fileno(), len(view))
+        data = self._take(len(view))
         view[: len(data)] = data
         if self._digest is not None:
             self._digest.update(data)
@@ -298,13 +294,20 @@ class Reader(StoredFile):
         """Read all the rest, in one piece where the size has not changed."""
         pieces: list[bytes] = []
         want = (self.size or 0) + 1
-        while data := os.read(self.descriptor.fileno(), want):
+        while data := self._take(want):
             pieces.append(data)
             want = max(want - len(data), 1 << 16)
         content = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         if self._digest is not None:
             self._digest.update(content)
         return content
+
+    def _take(self, size: int) -> bytes:
+        try:
+            return os.read(self.descriptor.fileno(), size)
+        except OSError as error:
+            name(error, self.name)
+            raise
 
     def close(self) -> None:
         """Close the descriptor."""
