@@ -27,6 +27,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from .formats.wrappers import Verified
     from .locations._local import LocalFile
     from .store import Path
 
@@ -46,6 +47,7 @@ __all__ = [
     "LockTimeout",
     "MissingLibraryError",
     "UncertainCommitError",
+    "Verified",
     "WrapBinaryFormat",
     "open",
 ]
@@ -70,8 +72,9 @@ def open(
             relative path means the directory that is current now.
         default: the value if nothing is stored yet. It is copied, so yours never changes; a bare
             object() passes as it is, as a sentinel.
-        format: None or "json", "pickle", "bson"; those modules as they are; any module or object
-            with dump/load, dumps/loads or encode/decode; a pair (dumps, loads).
+        format: None or "json"; "pickle", "bson", "yaml", "toml", "msgpack", "cbor", or a name that
+            an installed package adds; "auto": by the path's suffix, never pickle. Or any module or
+            object with dump/load, dumps/loads or the like, or a pair of callables (dumps, loads).
         is_binary: None: it is found out whether the format speaks text or bytes. True or False:
             it must write, and is given, bytes only or str only.
         load_kwargs: keywords for each load.
@@ -103,12 +106,13 @@ def open(
     )
 
 
+_ELSEWHERE = {"LocalFile": "locations._local", "Verified": "formats.wrappers"}
+
+
 def __getattr__(name: str) -> Any:
     """Load what is only needed by some (PEP 562): `import atomic_store` is paid for by every cron job."""
-    if name == "LocalFile":
-        from .locations._local import LocalFile
-
-        return LocalFile
+    if name in _ELSEWHERE:
+        return getattr(__import__(f"{__name__}.{_ELSEWHERE[name]}", fromlist=[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -67,7 +67,8 @@ class AtomicStore(Generic[T]):
         on_conflict: str | None = None,
     ) -> None:
         self._location = locations.resolve(path)
-        self._codec = formats.resolve(format, is_binary, load_kwargs, dump_kwargs)
+        self._codec = formats.resolve(format, is_binary, load_kwargs, dump_kwargs, self.path)
+        self._format = format
         self._is_binary = is_binary
         self._timeout = _timeout(lock)
         self._locks = lock is not False
@@ -249,7 +250,7 @@ class AtomicStore(Generic[T]):
 
     @format.setter  # noqa: A003 - the attribute has had this name since 0.0.1
     def format(self, format: Any) -> None:
-        self._codec = formats.resolve(format, self._is_binary, self.load_kwargs, self.dump_kwargs)
+        self._resolve(format, self._is_binary)
 
     @property
     def is_binary(self) -> bool:
@@ -258,8 +259,7 @@ class AtomicStore(Generic[T]):
 
     @is_binary.setter
     def is_binary(self, is_binary: bool | None) -> None:
-        self._codec = formats.resolve(self.format, is_binary, self.load_kwargs, self.dump_kwargs)
-        self._is_binary = is_binary
+        self._resolve(self._format, is_binary)
 
     @property
     def load_kwargs(self) -> dict[str, Any]:
@@ -278,6 +278,11 @@ class AtomicStore(Generic[T]):
     @dump_kwargs.setter
     def dump_kwargs(self, dump_kwargs: dict[str, Any]) -> None:
         self._codec.dump_kwargs = dump_kwargs
+
+    def _resolve(self, format: Any, is_binary: bool | None) -> None:
+        self._codec = formats.resolve(format, is_binary, self.load_kwargs, self.dump_kwargs, self.path)
+        self._format = format
+        self._is_binary = is_binary
 
     def _load(self) -> None:
         self._value, self._version, self.stored = self._read(self._exact)

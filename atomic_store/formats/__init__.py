@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import FormatError
+from ..errors import FormatError, MissingLibraryError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -10,8 +10,30 @@ if TYPE_CHECKING:
 
     from ._codec import Codec
 
-NAMES = ("json", "pickle", "bson")
-"""The built-in names; each is the module `_NAME` of this package."""
+NAMES = {
+    "json": None,
+    "pickle": None,
+    "bson": "pymongo",
+    "yaml": "ruamel.yaml",
+    "toml": "tomlkit",
+    "msgpack": "msgpack",
+    "cbor": "cbor2",
+}
+"""The built-in names, each the module `_NAME` of this package, with the package that it needs."""
+
+SUFFIXES = {
+    ".json": "json",
+    ".bson": "bson",
+    ".yaml": "yaml",
+    ".yml": "yaml",
+    ".toml": "toml",
+    ".msgpack": "msgpack",
+    ".cbor": "cbor",
+}
+"""What format="auto" goes by. Never pickle: a file's name must not decide whether it may run code."""
+
+GROUP = "atomic_store.formats"
+"""The entry-point group in which an installed package may add names."""
 
 
 def resolve(
@@ -19,14 +41,16 @@ def resolve(
     is_binary: bool | None = None,
     load_kwargs: dict[str, Any] | None = None,
     dump_kwargs: dict[str, Any] | None = None,
+    path: Any = "",
 ) -> Codec:
     """Give the codec for what the user calls a format; nothing is read or written yet.
 
     Args:
-        format: None (JSON), a name, or an object with dump/load, dumps/loads or encode/decode.
+        format: None (JSON), a name, "auto", or an object that can write and read.
         is_binary: True or False: what the format must speak; None: it is found out.
         load_kwargs: keywords of every load.
         dump_kwargs: keywords of every dump.
+        path: whose suffix "auto" goes by.
 
     Raises:
         FormatError: it is no format, or no name of one.
@@ -36,37 +60,80 @@ def resolve(
 
     if is_binary not in (None, True, False):
         raise FormatError(f"is_binary should be None, True or False, not {is_binary!r}")
-    name = _name(format)
-    public, functions = find(format) if name is None else _builtin(name)
+    name = _name(format, path)
+    if name is None:
+        public, functions = find(format)
+    elif name in NAMES:
+        public, functions = _builtin(name)
+    else:
+        public, functions = find(_installed(name))
+        functions.label = name
     return Codec(
-        public, functions, is_binary, {} if load_kwargs is None else load_kwargs, {} if dump_kwargs is None else dump_kwargs
+        public,
+        functions,
+        is_binary,
+        {} if load_kwargs is None else load_kwargs,
+        {} if dump_kwargs is None else dump_kwargs,
     )
 
 
-def _name(format: Any) -> str | None:
-    """Give the name of a built-in format, None for an object that brings its own functions."""
+def _name(format: Any, path: Any) -> str | None:
+    """Give the name that `format` means, None for an object that brings its own functions."""
     if format is None:
         return "json"
     if isinstance(format, str):
-        if format not in NAMES:
-            raise FormatError(f"format should be one of {', '.join(NAMES)}, or an object; not {format!r}{_near(format)}")
-        return format
+        return _by_suffix(path) if format == "auto" else format
     import sys
 
     # A module as it is means the format of its name: ours is faster and finds more damage.
-    return next((name for name in NAMES if format is sys.modules.get(name)), None)
+    return next((name for name in ("json", "pickle", "bson") if format is sys.modules.get(name)), None)
+
+
+def _by_suffix(path: Any) -> str:
+    import os
+
+    suffix = os.path.splitext(os.fsdecode(path))[1].lower()
+    if suffix not in SUFFIXES:
+        raise FormatError(
+            f'format="auto" should find one of the suffixes {", ".join(SUFFIXES)}, and finds {suffix!r} in {path!r}; '
+            "name the format (pickle is used only by name)"
+        )
+    return SUFFIXES[suffix]
 
 
 def _builtin(name: str) -> tuple[Any, Any]:
     from ._codec import Functions
 
-    module: Any = __import__(f"{__name__}._{name}", fromlist=["dump"])  # importlib would be one more import to pay
-    functions = Functions(name, module.dump, module.load, streams=module.streams)
-    return module.public(), functions
+    try:
+        module: Any = __import__(f"{__name__}._{name}", fromlist=["dump"])  # importlib would be one more import to pay
+    except ImportError as error:
+        raise MissingLibraryError(
+            f'format "{name}" needs the package {NAMES[name]}: pip install "atomic_store[{name}]" ({error})'
+        ) from error
+    return module.public(), Functions(name, module.dump, module.load, streams=module.streams, takes_text=False)
 
 
-def _near(name: str) -> str:
+def _installed(name: str) -> Any:
+    """Give the format that an installed package adds under this name."""
+    from importlib.metadata import entry_points  # here: 25 ms that only a name from elsewhere pays
+
+    points = entry_points(group=GROUP)
+    found = [point for point in points if point.name == name]
+    if not found:
+        names = [*NAMES, *sorted(points.names)]
+        raise FormatError(f"format should be one of {', '.join(names)}, or an object; not {name!r}{_near(name, names)}")
+    if len(found) > 1:
+        raise FormatError(f'format "{name}" is added by more than one package: {", ".join(p.value for p in found)}')
+    try:
+        return found[0].load()
+    except Exception as error:
+        raise FormatError(
+            f'format "{name}" cannot be loaded from {found[0].value}: {type(error).__name__}: {error}'
+        ) from error
+
+
+def _near(name: str, names: list[str]) -> str:
     import difflib  # here: 3 ms that only a typing error pays
 
-    near = difflib.get_close_matches(name, NAMES, 1)
+    near = difflib.get_close_matches(name, names, 1)
     return f'; did you mean "{near[0]}"?' if near else ""

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from _typeshed import WriteableBuffer
 
-    from ..locations.base import StoredFile
-
 
 class Functions:
     """The two functions of a format, however they were called there.
@@ -30,18 +28,26 @@ class Functions:
         load: called with a file, or with the whole content, and load_kwargs.
         whole: whether load takes the content, bytes or str, rather than a file.
         streams: whether load takes the raw file as it is stored, and reads it only forward.
+        takes_text: whether load takes str (True) or bytes (False); None: it is found out.
     """
 
-    __slots__ = ("dump", "label", "load", "streams", "whole")
+    __slots__ = ("dump", "label", "load", "streams", "takes_text", "whole")
 
     def __init__(
-        self, label: str, dump: Callable[..., Any], load: Callable[..., Any], whole: bool = False, streams: bool = False
+        self,
+        label: str,
+        dump: Callable[..., Any],
+        load: Callable[..., Any],
+        whole: bool = False,
+        streams: bool = False,
+        takes_text: bool | None = None,
     ) -> None:
         self.label = label
         self.dump = dump
         self.load = load
         self.whole = whole
         self.streams = streams
+        self.takes_text = takes_text
 
 
 class Codec:
@@ -69,8 +75,8 @@ class Codec:
         self.load_kwargs = load_kwargs
         self.dump_kwargs = dump_kwargs
         self._functions = functions
-        # What the format has shown to speak: True text, False bytes, None: nothing seen yet.
-        self._speaks_text = None if is_binary is None else not is_binary
+        # What load takes: True text, False bytes, None: nothing has shown it yet.
+        self._takes_text = functions.takes_text if is_binary is None else not is_binary
 
     def dump(self, value: Any, file: Any) -> None:
         """Write the value to a binary file.
@@ -90,22 +96,22 @@ class Codec:
         finally:
             # Closed, not just left: a writer that stays bound to it must fail, not write into the void.
             sink.close()
-        if sink.spoke_text is not None:
-            self._speaks_text = sink.spoke_text
+        if self._takes_text is None:
+            self._takes_text = sink.spoke_text
 
-    def load(self, file: StoredFile) -> Any:
+    def load(self, file: Any) -> Any:
         """Read a value from what is stored.
 
         Raises:
             LoadError: the format refuses the bytes; its own exception is the cause.
             OSError: the file cannot be read.
         """
-        if self._functions.streams and not self._speaks_text:
+        if self._functions.streams and not self._takes_text:
             return self._load_stream(file)
-        content = file.readall()
+        content = file.read()
         refusals: list[Exception] = []
         try:
-            value = self._decode(content, refusals)
+            value = self._decode(content, refusals, file.name)
         except AtomicStoreError:
             raise
         except Exception as error:
@@ -120,7 +126,7 @@ class Codec:
             )
         return value
 
-    def _load_stream(self, file: StoredFile) -> Any:
+    def _load_stream(self, file: Any) -> Any:
         source = Source(file)
         try:
             return self._functions.load(source, **self.load_kwargs)
@@ -129,31 +135,31 @@ class Codec:
                 raise
             raise self._refusal([error], file.name, file.size) from error
 
-    def _decode(self, content: bytes, refusals: list[Exception]) -> Any:
+    def _decode(self, content: bytes, refusals: list[Exception], name: Any) -> Any:
         """Decode bytes, or text where the format has shown to speak it; where nothing is known, try both.
 
         The error of a first try is put into `refusals` if there is a second.
         """
-        if self._speaks_text is not None:
-            return self._call_load(str(content, "utf-8") if self._speaks_text else content)
+        if self._takes_text is not None:
+            return self._call_load(str(content, "utf-8") if self._takes_text else content, name)
         try:
-            value = self._call_load(content)
+            value = self._call_load(content, name)
         except Exception as error:
             text = _as_text(content)
             if text is None:
                 raise
             refusals.append(error)
-            value = self._call_load(text)
-            self._speaks_text = True
+            value = self._call_load(text, name)
+            self._takes_text = True
         else:
-            self._speaks_text = False
+            self._takes_text = False
         return value
 
-    def _call_load(self, content: bytes | str) -> Any:
+    def _call_load(self, content: bytes | str, name: Any) -> Any:
         if self._functions.whole:
             return self._functions.load(content, **self.load_kwargs)
-        # newline="": as it is stored; the csv module asks for this as well.
-        file = io.StringIO(content, newline="") if isinstance(content, str) else io.BytesIO(content)
+        file: Any = TextContent(content, newline="") if isinstance(content, str) else Content(content)
+        file.name = name
         return self._functions.load(file, **self.load_kwargs)
 
     def _refusal(self, errors: list[Exception], path: Any, size: int | None) -> LoadError:
@@ -182,7 +188,7 @@ class Codec:
     def _is_empty_for(self, value: Any) -> bool:
         """Say whether an empty file loads as this very value."""
         try:
-            return bool(self._decode(b"", []) == value)
+            return bool(self._decode(b"", [], None) == value)
         except Exception:
             return False
 
@@ -240,10 +246,22 @@ class Sink(io.RawIOBase):
         return number
 
 
+class Content(io.BytesIO):
+    """The stored bytes as a seekable file, for messages with the name of the place."""
+
+    name: Any = None
+
+
+class TextContent(io.StringIO):
+    """The stored text likewise; made with newline="", for lines end as they are stored (csv asks for it too)."""
+
+    name: Any = None
+
+
 class Source(io.RawIOBase):
     """The stored bytes as a stream, remembering an error of the disk: that is no refusal of the format."""
 
-    def __init__(self, file: StoredFile) -> None:
+    def __init__(self, file: Any) -> None:
         self._file = file
         self.error: OSError | None = None
 
@@ -251,13 +269,14 @@ class Source(io.RawIOBase):
         """Say yes."""
         return True
 
-    def readinto(self, buffer: WriteableBuffer) -> int | None:
+    def readinto(self, buffer: WriteableBuffer) -> int:
         """Read what comes next into the buffer."""
         try:
-            return self._file.readinto(buffer)
+            size: int = self._file.readinto(buffer)
         except OSError as error:
             self.error = error
             raise
+        return size
 
 
 def describe(error: BaseException) -> str:
@@ -269,28 +288,43 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
+# What a format may call its writer and its reader, first come, first served, and whether these
+# work on the encoded value as a whole rather than on a file.
+_INTERFACES = (
+    ("dump", "load", False),
+    ("dumps", "loads", True),
+    ("packb", "unpackb", True),
+    ("dump_json", "validate_json", True),  # pydantic.TypeAdapter
+    ("model_dump_json", "model_validate_json", True),  # a pydantic model class
+    ("encode", "decode", True),
+)
+_HANGS = "cbor"  # the load() of this old package never returns from a truncated file; its loads() does
+
+
 def find(format: Any) -> tuple[Any, Functions]:
     """Find the two functions of a format object; give what the store shows as its format, and them.
 
     Raises:
         FormatError: nothing fits; the message lists what was found.
     """
+    label, takes_text = _label(format), _takes_text(format)
     if _is_pair(format):
         dumps, loads = format
-        label = f"({_label(dumps)}, {_label(loads)})"
-        return format, Functions(label, _writing(dumps), loads, whole=True)
-    if _offers(format, "dump", "load"):
-        return format, Functions(_label(format), format.dump, format.load)
-    if _offers(format, "dumps", "loads"):
-        wrapped = WrapBinaryFormat(format)
-        return wrapped, Functions(_label(format), wrapped.dump, format.loads, whole=True)
-    if _offers(format, "encode", "decode"):
-        return format, Functions(_label(format), _writing(format.encode), format.decode, whole=True)
-    known = ("dump", "load", "dumps", "loads", "encode", "decode")
-    found = [name for name in known if callable(getattr(format, name, None))]
+        return format, Functions(f"({_label(dumps)}, {_label(loads)})", _writing(dumps), loads, whole=True)
+    if _offers(format, "safe_dump", "safe_load"):
+        return format, Functions(label, *_safe(format))
+    for writer, reader, whole in _INTERFACES:
+        if not _offers(format, writer, reader) or (label == _HANGS and not whole):
+            continue
+        if not whole:
+            return format, Functions(label, format.dump, format.load, takes_text=takes_text)
+        functions = Functions(label, _writing(getattr(format, writer)), getattr(format, reader), True, takes_text=takes_text)
+        return WrapBinaryFormat(format) if writer == "dumps" else format, functions
+    names = [name for writer, reader, _ in _INTERFACES for name in (writer, reader)]
+    found = [name for name in names if callable(getattr(format, name, None))]
     raise FormatError(
-        "format should be a name, a pair (dumps, loads), or an object with dump and load, dumps and loads, or "
-        f"encode and decode; {format!r} has " + (f"only {', '.join(found)}" if found else "none of these")
+        "format should be a name, a pair of callables (dumps, loads), or an object with two that belong together, "
+        f"such as dump and load; {format!r} has " + (f"only {', '.join(found)}" if found else "none of these")
     )
 
 
@@ -302,11 +336,30 @@ def _offers(format: Any, *names: str) -> bool:
     return all(callable(getattr(format, name, None)) for name in names)
 
 
+def _takes_text(format: Any) -> bool | None:
+    """Read what the author of a format may have said by a class attribute `is_binary`."""
+    is_binary = getattr(format, "is_binary", None)
+    return not is_binary if isinstance(is_binary, bool) else None
+
+
 def _writing(dumps: Callable[..., Any]) -> Callable[..., None]:
     def dump(value: Any, file: Any, **kwargs: Any) -> None:
         file.write(dumps(value, **kwargs))
 
     return dump
+
+
+def _safe(module: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Give PyYAML's safe functions, or those that a Dumper or Loader among the keywords asks for."""
+
+    def dump(value: Any, file: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("sort_keys", False)  # a mapping has an order, and it is the value's
+        (module.dump if "Dumper" in kwargs else module.safe_dump)(value, file, **kwargs)
+
+    def load(file: Any, **kwargs: Any) -> Any:
+        return (module.load if "Loader" in kwargs else module.safe_load)(file, **kwargs)
+
+    return dump, load
 
 
 def _label(format: Any) -> str:

@@ -1,0 +1,31 @@
+"""TOML 1.0, by tomlkit: for files that people edit; their comments survive a change of the loaded value.
+
+Cannot hold: anything but a mapping at the top, None anywhere, keys that are no str, bytes. Comes
+back as something else: a tuple as a list, a loaded mapping as tomlkit's TOMLDocument (equal to a
+dict, and what carries the comments: change it, do not replace it). An empty file is {}.
+"""
+
+from __future__ import annotations
+
+import tomlkit
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+streams = False
+
+
+def public() -> Any:
+    """What `store.format` shows."""
+    return "toml"
+
+
+def dump(value: Any, file: Any, **kwargs: Any) -> None:
+    """Write the mapping; keywords are those of tomlkit.dumps."""
+    file.write(tomlkit.dumps(value, **kwargs))
+
+
+def load(file: Any) -> Any:
+    """Read a mapping."""
+    return tomlkit.parse(file.read())

@@ -1,0 +1,42 @@
+"""YAML 1.2, by ruamel.yaml: for files that people edit; their comments survive a change of the loaded value.
+
+Cannot hold: objects, sets of unhashable things, Decimal. Comes back as something else: a tuple as
+a list, a loaded mapping as ruamel.yaml's CommentedMap (equal to a dict, and what carries the
+comments: change it, do not replace it). A damaged file often loads: of all places where a file may
+be cut, two of three leave valid YAML. Where that matters keep the value in JSON, or sign it.
+"""
+
+from __future__ import annotations
+
+from ruamel.yaml import YAML
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+streams = False
+
+
+def public() -> Any:
+    """What `store.format` shows."""
+    return "yaml"
+
+
+def dump(value: Any, file: Any, **kwargs: Any) -> None:
+    """Write the value; keywords are attributes of ruamel.yaml.YAML, such as width=100."""
+    _yaml(kwargs).dump(value, file)
+
+
+def load(file: Any, **kwargs: Any) -> Any:
+    """Read a value; keywords are attributes of ruamel.yaml.YAML, such as preserve_quotes=True."""
+    return _yaml(kwargs).load(file)
+
+
+def _yaml(options: dict[str, Any]) -> Any:
+    """Make a new YAML(): one that has failed in a dump stays bound to the file of that dump."""
+    yaml = YAML()
+    for name, value in options.items():
+        if not hasattr(yaml, name):
+            raise TypeError(f"{name!r} is no attribute of ruamel.yaml.YAML")
+        setattr(yaml, name, value)
+    return yaml
