@@ -34,5 +34,8 @@ def load(file: Any, **kwargs: Any) -> Any:
 
 
 def _text(content: Any) -> Any:
-    # json.loads() would guess UTF-16 and UTF-32 as well; half a file of those can look like another.
-    return content if isinstance(content, str) else str(content, "utf-8-sig")
+    # Decoded here: json.loads() would guess UTF-16 and UTF-32 as well, and half a file of those can look
+    # like another. The mark is cut by hand, for the codec "utf-8-sig" is one more module to import.
+    if isinstance(content, str):
+        return content.removeprefix("\ufeff")
+    return str(content.removeprefix(b"\xef\xbb\xbf"), "utf-8")
