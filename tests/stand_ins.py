@@ -1,0 +1,84 @@
+"""Formats that the tests lend to a store, and a few words to look at its file."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+Dump = Callable[..., Any]
+Load = Callable[..., Any]
+
+
+class Files:
+    """A format with dump and load, made of two functions; it remembers what each was given."""
+
+    def __init__(self, dump: Dump, load: Load) -> None:
+        self.dumped: list[Any] = []
+        self.loaded: list[Any] = []
+        self._dump = dump
+        self._load = load
+
+    def dump(self, value: Any, file: Any, **kwargs: Any) -> None:
+        self.dumped.append(value)
+        self._dump(value, file, **kwargs)
+
+    def load(self, file: Any, **kwargs: Any) -> Any:
+        content = file.read()
+        self.loaded.append(content)
+        return self._load(content, **kwargs)
+
+
+class Strings:
+    """A format with dumps and loads, made of two functions; it remembers what loads was given."""
+
+    def __init__(self, dumps: Dump, loads: Load) -> None:
+        self.loaded: list[Any] = []
+        self.dumps = dumps
+        self._loads = loads
+
+    def loads(self, content: Any, **kwargs: Any) -> Any:
+        self.loaded.append(content)
+        return self._loads(content, **kwargs)
+
+
+def only_text(content: Any) -> list[str]:
+    """Split lines, as a parser does that takes str and nothing else."""
+    if not isinstance(content, str):
+        raise TypeError("the parser wants str")
+    return content.splitlines()
+
+
+def only_bytes(content: Any) -> list[bytes]:
+    """Split lines, as a parser does that takes bytes and nothing else."""
+    if not isinstance(content, bytes):
+        raise TypeError("the parser wants bytes")
+    return content.splitlines()
+
+
+def join_text(lines: list[str]) -> str:
+    """Write one str a line."""
+    return "".join(f"{line}\n" for line in lines)
+
+
+def join_bytes(lines: list[bytes]) -> bytes:
+    """Write one bytes a line."""
+    return b"".join(line + b"\n" for line in lines)
+
+
+def pretend_module(monkeypatch: pytest.MonkeyPatch, module_name: str, **attributes: Any) -> ModuleType:
+    """Let `import module_name` give a module with these attributes and no others."""
+    module = ModuleType(module_name)
+    for name, value in attributes.items():
+        setattr(module, name, value)
+    monkeypatch.setitem(sys.modules, module_name, module)
+    return module
+
+
+def inside(directory: Path) -> list[str]:
+    """The names in a directory: what else a commit has left there shows up."""
+    return sorted(entry.name for entry in directory.iterdir())
