@@ -107,7 +107,9 @@ class LocalFile(Location):
         try:
             if expected is not ANY:
                 self.require(expected)
-            remove(self.real(), self._path)
+            real, old = self.find()
+            _refuse_special(old, self._path)
+            remove(real, self._path)
         except OSError as error:
             name(error, self._path)
             raise
@@ -146,22 +148,30 @@ class LocalFile(Location):
         return self.find()[0]
 
     def find(self) -> tuple[str, os.stat_result | None]:
-        """Follow the last part's symbolic links; give the path they end in and what stands there, None: nothing.
+        """Give the path of the file that a commit replaces and the status of what is stored, None: nothing is.
 
         Raises:
             OSError: ELOOP for a loop; PermissionError for a link that a stranger may have planted.
         """
+        real, status = self._follow()
+        return real if self.follow_symlinks else self._absolute, status
+
+    def _follow(self) -> tuple[str, os.stat_result | None]:
+        """Follow the last part's symbolic links; give the path they end in and what stands there, None: nothing."""
         real = self._absolute
         try:
-            if not self.follow_symlinks:
-                return real, os.stat(real)
-            for _ in range(MAX_LINKS):
+            for _ in range(MAX_LINKS + 1):
                 status = os.lstat(real)
                 if not stat.S_ISLNK(status.st_mode):
                     return real, status
                 _refuse_planted(real, status)
                 real = os.path.join(os.path.dirname(real), os.readlink(real))
         except FileNotFoundError:
+            # /dev/stdin and the like lead, by the text of the link, to no file at all, but the kernel opens one.
+            if real != self._absolute and os.path.exists(self._absolute) and not os.path.lexists(real):
+                raise OSError(
+                    errno.EINVAL, "should be a plain file and is an open pipe or deleted file", self._absolute
+                ) from None
             return real, None
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), self._absolute)
 
@@ -195,16 +205,18 @@ class LocalFile(Location):
         """Open for reading: O_NONBLOCK, for a FIFO would hang; O_NOFOLLOW, to look at links ourselves."""
         flags = os.O_RDONLY | getattr(os, "O_BINARY", 0)
         if hasattr(os, "O_NOFOLLOW"):
-            flags |= os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
-            if self.follow_symlinks:
-                try:
-                    descriptor.take(os.open, self._absolute, flags | os.O_NOFOLLOW)
-                except OSError as error:
-                    if error.errno not in (errno.ELOOP, errno.EMLINK):  # EMLINK: FreeBSD's word for it
-                        raise
-                else:
-                    return
-        descriptor.take(os.open, self.real(), flags)
+            flags |= os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW
+        path = self._absolute
+        while True:
+            try:
+                descriptor.take(os.open, path, flags)
+            except OSError as error:
+                if error.errno not in (errno.ELOOP, errno.EMLINK):  # EMLINK: FreeBSD's word for it
+                    raise
+            else:
+                return
+            # Again with O_NOFOLLOW: whoever changes the end of the path now is looked at in his turn.
+            path = self._follow()[0]
 
 
 class Version:
@@ -336,14 +348,14 @@ class Replacement:
         try:
             from ._writer import Writer  # here: 4 ms of atomicwrites; inside: it can fail with EMFILE as well
 
-            compare = None
             if self._expected is not ANY:
                 self._lock = location.lock_for_this()
                 location.require(self._expected)
-                compare = self._require_again
             real, old = location.find()
             _refuse_special(old, location.path)
-            self._writer = Writer(real, old, location.path, location.mode, compare, self._expected is None, self._exact)
+            self._writer = Writer(
+                real, old, location.path, location.mode, self._require_again, self._expected is None, self._exact
+            )
             return self._writer.begin()
         except BaseException as error:
             self._give_up(error)
@@ -366,7 +378,8 @@ class Replacement:
 
     def _require_again(self) -> None:
         # Those who lock have been waiting; this sees the hand edit that came while dump was at work.
-        self._location.require(self._expected)
+        if self._expected is not ANY:
+            self._location.require(self._expected)
 
     def _give_up(self, error: BaseException | None) -> None:
         try:
@@ -387,7 +400,7 @@ def new_digest() -> Any:
 def name(error: OSError, path: Any) -> None:
     """Make an OSError name the path that the program gave, whatever file the system call was about."""
     if error.errno is not None and error.filename != path:
-        if error.filename is not None:
+        if error.filename not in (None, os.fspath(path)):
             error.add_note(f"the system call was about {error.filename!r}")
         error.filename = path
         if error.filename2 is not None:
@@ -418,8 +431,14 @@ def _absolute(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
         raise LocationError(f"path should be a file's path and has a NUL inside: {path!r}")
     if os.path.basename(text) in ("", ".", ".."):
         raise LocationError(f"path should be a file's path and names a directory: {path!r}")
-    # Joined, not normalised: `link/../file` is not `file` where link leads elsewhere.
-    return os.path.join(os.getcwd(), text)
+    if os.path.isabs(text):
+        return text  # works even where the current directory is lost
+    try:
+        # Joined, not normalised: `link/../file` is not `file` where link leads elsewhere.
+        return os.path.join(os.getcwd(), text)
+    except OSError as error:
+        name(error, path)
+        raise
 
 
 def _refuse_planted(link: str, status: os.stat_result) -> None:

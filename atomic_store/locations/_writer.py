@@ -17,7 +17,7 @@ import time
 
 import atomicwrites
 
-from ..errors import ConflictError, UncertainCommitError
+from ..errors import UncertainCommitError
 from ._descriptor import Descriptor
 from ._flock import NO_LOCKS, flock
 from ._local import Version, new_digest
@@ -147,7 +147,7 @@ class Writer(atomicwrites.AtomicWriter):
         old: os.stat_result | None,
         path: Any,
         mode: int | None,
-        compare: Callable[[], None] | None,
+        compare: Callable[[], None],
         create: bool,
         exact: bool,
     ) -> None:
@@ -198,8 +198,7 @@ class Writer(atomicwrites.AtomicWriter):
 
     def commit(self, f: Any) -> None:
         """Rename the temp to the real name and make the name durable."""
-        if self._compare is not None:
-            self._compare()
+        self._compare()
         if not hasattr(os, "O_DIRECTORY"):  # Windows: MoveFileEx with MOVEFILE_WRITE_THROUGH is both steps
             (atomicwrites.move_atomic if self._create else atomicwrites.replace_atomic)(self._temp, self._real)
             self._published = True
@@ -234,13 +233,9 @@ class Writer(atomicwrites.AtomicWriter):
         try:
             os.link(self._temp, self._real)
         except FileExistsError:
-            raise ConflictError(
-                f"{self._name!r} should not exist yet: somebody has made it meanwhile. Nothing was "
-                "written; reload() to take what is stored",
-                self._name,
-                None,
-                Version(os.stat(self._real)),
-            ) from None
+            self._compare()  # says who was faster
+            self._rename()  # nobody: a link that leads nowhere stands in the place, and is not to be followed
+            return
         except OSError as error:
             if error.errno not in _NO_LINKS:
                 raise
