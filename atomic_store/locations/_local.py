@@ -6,9 +6,9 @@ import errno
 import os
 import stat
 
-from ..errors import ConflictError, LocationError
+from ..errors import LocationError
 from ._descriptor import Descriptor
-from .base import ANY, Location, StoredFile
+from .base import ANY, Location, StoredFile, conflict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -184,22 +184,8 @@ class LocalFile(Location):
     def require(self, expected: object) -> None:
         """Raise ConflictError unless the file is the expected version; None: unless there is none."""
         found = self.version(expected)
-        if found == expected:
-            return
-        fact = (
-            "somebody deleted it since it was read"
-            if found is None
-            else "somebody made it meanwhile, it did not exist when it was read"
-            if expected is None
-            else "somebody changed it since it was read"
-        )
-        raise ConflictError(
-            f"{self._path!r} is not what this store has read: {fact}. Nothing was written; "
-            "reload() to take what is stored, update(fn) to change it without such conflicts",
-            self._path,
-            expected,
-            found,
-        )
+        if found != expected:
+            raise conflict(self._path, expected, found)
 
     def _open(self, descriptor: Descriptor) -> None:
         """Open for reading: O_NONBLOCK, for a FIFO would hang; O_NOFOLLOW, to look at links ourselves."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 import io
 from abc import ABC, abstractmethod
 
+from ..errors import ConflictError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
@@ -31,6 +33,24 @@ class _Any:
 
 ANY = _Any()
 """As `expected`: whatever is stored, or nothing."""
+
+
+def conflict(path: Any, expected: object, found: object) -> ConflictError:
+    """Give the error for a place that holds the version `found` instead of the `expected` one."""
+    fact = (
+        "somebody deleted it since it was read"
+        if found is None
+        else "somebody made it meanwhile, it did not exist when it was read"
+        if expected is None
+        else "somebody changed it since it was read"
+    )
+    return ConflictError(
+        f"{path!r} is not what this store has read: {fact}. Nothing was written; "
+        "reload() to take what is stored, update(fn) to change it without such conflicts",
+        path,
+        expected,
+        found,
+    )
 
 
 class StoredFile(io.RawIOBase):
