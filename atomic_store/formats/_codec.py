@@ -1,7 +1,7 @@
 """The codec: our one view, dump(value, file) and load(file), of whatever the user calls a format.
 
-All file work is in bytes. What dump writes shows whether the format speaks text (str becomes
-UTF-8); load is given bytes and, if it refuses those, text, once.
+All file work is in bytes: str becomes UTF-8. load is given bytes and, if it refuses those, text,
+once; what dump has written, if it was called before, says what to try first.
 """
 
 from __future__ import annotations
@@ -77,6 +77,7 @@ class Codec:
         self._functions = functions
         # What load takes: True text, False bytes, None: nothing has shown it yet.
         self._takes_text = functions.takes_text if is_binary is None else not is_binary
+        self._wrote_text: bool | None = None
 
     def dump(self, value: Any, file: Any) -> None:
         """Write the value to a binary file.
@@ -96,8 +97,7 @@ class Codec:
         finally:
             # Closed, not just left: a writer that stays bound to it must fail, not write into the void.
             sink.close()
-        if self._takes_text is None:
-            self._takes_text = sink.spoke_text
+        self._wrote_text = sink.spoke_text
 
     def load(self, file: Any) -> Any:
         """Read a value from what is stored.
@@ -136,29 +136,33 @@ class Codec:
             raise self._refusal([error], file.name, file.size) from error
 
     def _decode(self, content: bytes, refusals: list[Exception], name: Any) -> Any:
-        """Decode bytes, or text where the format has shown to speak it; where nothing is known, try both.
+        """Decode bytes or text, whichever load takes; until a load has shown it, try one and then the other.
 
-        The error of a first try is put into `refusals` if there is a second.
+        What dump wrote proves nothing: tomli_w writes str, and tomllib reads bytes. The error of a
+        first try is put into `refusals` if there is a second.
         """
         if self._takes_text is not None:
-            return self._call_load(str(content, "utf-8") if self._takes_text else content, name)
+            return self._call_load(content, self._takes_text, name)
+        as_text = bool(self._wrote_text)
         try:
-            value = self._call_load(content, name)
+            value = self._call_load(content, as_text, name)
         except Exception as error:
-            text = _as_text(content)
-            if text is None:
+            if self._wrote_text is not None and not _is_mismatch(error):
+                raise
+            if not as_text and not _is_text(content):
                 raise
             refusals.append(error)
-            value = self._call_load(text, name)
-            self._takes_text = True
-        else:
-            self._takes_text = False
+            as_text = not as_text
+            value = self._call_load(content, as_text, name)
+        if content:  # an empty file shows nothing: csv takes it as bytes, and the next one only as text
+            self._takes_text = as_text
         return value
 
-    def _call_load(self, content: bytes | str, name: Any) -> Any:
+    def _call_load(self, content: bytes, as_text: bool, name: Any) -> Any:
+        given = str(content, "utf-8") if as_text else content
         if self._functions.whole:
-            return self._functions.load(content, **self.load_kwargs)
-        file: Any = TextContent(content, newline="") if isinstance(content, str) else Content(content)
+            return self._functions.load(given, **self.load_kwargs)
+        file: Any = TextContent(given, newline="") if isinstance(given, str) else Content(given)
         file.name = name
         return self._functions.load(file, **self.load_kwargs)
 
@@ -379,8 +383,9 @@ def _telling(errors: list[Exception]) -> Exception:
     return errors[-1]
 
 
-def _as_text(content: bytes) -> str | None:
+def _is_text(content: bytes) -> bool:
     try:
-        return str(content, "utf-8")
+        str(content, "utf-8")
     except UnicodeDecodeError:
-        return None
+        return False
+    return True
