@@ -1,7 +1,8 @@
-"""Formats that the tests lend to a store, and a few words to look at its file."""
+"""Formats that the tests lend to a store, and a few words to look at its file and to change it."""
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -77,6 +78,16 @@ def pretend_module(monkeypatch: pytest.MonkeyPatch, module_name: str, **attribut
         setattr(module, name, value)
     monkeypatch.setitem(sys.modules, module_name, module)
     return module
+
+
+def stored(path: Path) -> Any:
+    """What another program reads in a JSON store's file."""
+    return json.loads(path.read_bytes())
+
+
+def by_hand(path: Path, value: Any) -> None:
+    """Write a JSON store's file as an editor does, without a word to any store."""
+    path.write_text(json.dumps(value), encoding="utf-8")
 
 
 def inside(directory: Path) -> list[str]:
