@@ -34,10 +34,17 @@ class Descriptor:
         return self._numbers[0]
 
     def close(self) -> None:
-        """Close it, once; closing again does nothing."""
+        """Close what was written to, once; closing again does nothing."""
         if self._numbers:
             # Forgotten first, without a call in between: closing one number twice closes a stranger's file.
             number, self._numbers = self._numbers[0], []
             os.close(number)
 
-    __del__ = close
+    def let_go(self) -> None:
+        """Close what was only read, locked or synced: an error of that close tells nothing, and shall not mask success."""
+        try:
+            self.close()
+        except OSError:
+            pass
+
+    __del__ = let_go

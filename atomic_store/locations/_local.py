@@ -309,10 +309,8 @@ class Reader(StoredFile):
 
     def close(self) -> None:
         """Close the descriptor."""
-        try:
-            self.descriptor.close()
-        finally:
-            super().close()
+        self.descriptor.let_go()
+        super().close()
 
 
 class Replacement:

@@ -62,7 +62,7 @@ class SidecarLock(Lock):
         # Forgotten first: once it is free, the entry may be that of the next holder.
         if self._key is not None and _held.get(self._key) is self:
             del _held[self._key]
-        self.descriptor.close()
+        self.descriptor.let_go()
 
     def register(self, key: tuple[int, int]) -> None:
         """Let this process know which sidecar is locked."""
@@ -71,7 +71,7 @@ class SidecarLock(Lock):
 
     def leave_to_parent(self) -> None:
         """In a child after fork(2): close only. LOCK_UN here would free the parent's lock."""
-        self.descriptor.close()
+        self.descriptor.let_go()
         self._lost = True
 
 

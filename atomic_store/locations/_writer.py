@@ -213,7 +213,7 @@ class Writer(atomicwrites.AtomicWriter):
                 self._rename()
             sync_directory(super().sync, directory, self._name, f.version)
         finally:
-            directory.descriptor.close()
+            directory.descriptor.let_go()
 
     def _rename(self) -> None:
         try:
@@ -331,7 +331,7 @@ def remove(real: str, path: Any) -> None:
     else:
         sync_directory(atomicwrites.AtomicWriter(real, mode="wb").sync, directory, path, None)
     finally:
-        directory.descriptor.close()
+        directory.descriptor.let_go()
 
 
 def sweep(real: str) -> None:
@@ -362,7 +362,7 @@ def _sweep_one(temp: str) -> None:
     except OSError:
         return
     finally:
-        descriptor.close()
+        descriptor.let_go()
 
 
 def _mark_in_use(descriptor: int) -> None:
