@@ -161,7 +161,7 @@ class Writer(atomicwrites.AtomicWriter):
         # Both exist before anything is made: whoever interrupts us finds what to remove.
         self._file = TempFile(path, exact)
         self._temp = temp_name(real)
-        self._published = False
+        self._temp_gone = False
         self._process = _process
 
     def begin(self) -> TempFile:
@@ -201,7 +201,7 @@ class Writer(atomicwrites.AtomicWriter):
         self._compare()
         if not hasattr(os, "O_DIRECTORY"):  # Windows: MoveFileEx with MOVEFILE_WRITE_THROUGH is both steps
             (atomicwrites.move_atomic if self._create else atomicwrites.replace_atomic)(self._temp, self._real)
-            self._published = True
+            self._temp_gone = True
             return
         # Opened first: what stands in the way of the last step shall end the commit before the rename.
         directory = _Directory()
@@ -226,7 +226,7 @@ class Writer(atomicwrites.AtomicWriter):
                     self._real,
                 ) from error
             raise
-        self._published = True
+        self._temp_gone = True
 
     def _link(self) -> None:
         """Publish under a name that must be free: unlike rename(2), link(2) replaces nothing."""
@@ -241,8 +241,7 @@ class Writer(atomicwrites.AtomicWriter):
                 raise
             self._rename()  # FAT and the like; compare() has just looked, under the lock
             return
-        self._published = True
-        os.unlink(self._temp)
+        self._discard(None)  # that name is one too many now; what fails here is tried again by clean_up()
 
     def rollback(self, f: Any) -> None:
         """Do nothing: clean_up() does it, also where the base has no file or has been interrupted."""
@@ -255,15 +254,19 @@ class Writer(atomicwrites.AtomicWriter):
         except OSError as failure:
             if error is not None:
                 error.add_note(f"closing the temp file failed too: {failure}")
-        if self._published:
-            return
+        if not self._temp_gone:
+            self._discard(error)
+
+    def _discard(self, error: BaseException | None) -> None:
         try:
             os.unlink(self._temp)
         except FileNotFoundError:
-            return  # it was never made
+            pass  # it was never made, or an interrupt came between the rename and its flag
         except OSError as failure:
             if error is not None:
                 error.add_note(f"the temp file {self._temp!r} could not be removed: {failure}")
+            return
+        self._temp_gone = True
 
     def __del__(self) -> None:
         """Clean up where an interrupt kept end() from being called at all, but never a parent's commit."""
