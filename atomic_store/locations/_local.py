@@ -101,11 +101,12 @@ class LocalFile(Location):
             ConflictError: the file is not the expected version.
             UncertainCommitError: it is gone, but may be back after a power loss.
         """
-        from ._writer import remove  # here: 4 ms of atomicwrites that a program that only reads need not pay
-
-        lock = None if expected is ANY else self.lock_for_this()
+        lock = None
         try:
+            from ._writer import remove  # here: 4 ms of atomicwrites; inside: it can fail with EMFILE as well
+
             if expected is not ANY:
+                lock = self.lock_for_this()
                 self.require(expected)
             real, old = self.find()
             _refuse_special(old, self._path)
@@ -125,21 +126,21 @@ class LocalFile(Location):
             LockError: this thread holds it already, or the file system has no locks.
             OSError: the sidecar can be neither opened nor made.
         """
-        from ._lock import acquire  # here: 3 ms of threading and weakref that only a lock pays
+        lock = None
+        try:
+            from ._lock import acquire  # here: 3 ms of threading and weakref that only a lock pays
 
-        try:
             lock = acquire(self.real, timeout, self._path, self.mode)
-        except OSError as error:
-            name(error, self._path)
-            raise
-        try:
             if not self._swept:
                 from ._writer import sweep
 
                 sweep(self.real())
                 self._swept = True
-        except BaseException:
-            lock.release()
+        except BaseException as error:
+            if lock is not None:
+                lock.release()
+            if isinstance(error, OSError):
+                name(error, self._path)
             raise
         return lock
 
