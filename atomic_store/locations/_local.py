@@ -12,6 +12,7 @@ from .base import ANY, Location, StoredFile, conflict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
     from typing import Any
 
@@ -55,6 +56,7 @@ class LocalFile(Location):
         self.mode = mode
         self.follow_symlinks = follow_symlinks
         self._swept = False
+        self._held: Callable[[], SidecarLock | None] | None = None  # weak: an interrupted block must not keep it
 
     def __repr__(self) -> str:
         return f"LocalFile({self._path!r}, mode={self.mode!r}, follow_symlinks={self.follow_symlinks!r})"
@@ -71,9 +73,10 @@ class LocalFile(Location):
             OSError: anything but "does not exist" stands in the way, with the path as given.
         """
         file = Reader(self._path, exact)
+        lock = None if self._held is None else self.holding(self.real())
         try:
             self._open(file.descriptor)
-            return file.begin()
+            return file.begin(None if lock is None else lock.hold)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -89,6 +92,11 @@ class LocalFile(Location):
             if isinstance(known, Version) and known.settled and known.signature == file.signature:
                 return known
             return file.version
+
+    def holding(self, real: str) -> SidecarLock | None:
+        """Give the lock of this very file if it was taken through this object and is held by this thread."""
+        lock = None if self._held is None else self._held()
+        return lock if lock is not None and lock.real == real and lock.mine else None
 
     def replace(self, expected: object = ANY, exact: bool = False) -> Replacement:
         """Replace the file by what the block writes, all or nothing; see Location.replace."""
@@ -142,6 +150,7 @@ class LocalFile(Location):
             if isinstance(error, OSError):
                 name(error, self._path)
             raise
+        self._held = lock.reference
         return lock
 
     def real(self) -> str:
@@ -180,10 +189,20 @@ class LocalFile(Location):
         """Lock for one compare and replace, unless this thread holds the lock already."""
         from ._lock import held
 
-        return None if held(self.real) else self.lock()
+        real = self.real()
+        return None if self.holding(real) is not None or held(real) else self.lock()
 
     def require(self, expected: object) -> None:
         """Raise ConflictError unless the file is the expected version; None: unless there is none."""
+        real, status = self.find()
+        lock = self.holding(real)
+        if lock is not None and status is not None and isinstance(expected, Version) and expected.hold is lock.hold:
+            # Seen under this very lock: nobody who locks can have been at it since, so its stat says enough.
+            seen = expected.signature
+        else:
+            seen = None
+        if status is not None and seen == signature(status):
+            return
         found = self.version(expected)
         if found != expected:
             raise conflict(self._path, expected, found)
@@ -214,14 +233,15 @@ class Version:
     entries). So an equal one counts only if the mtime was well past when the bytes were read.
     """
 
-    __slots__ = ("digest", "settled", "signature")
+    __slots__ = ("digest", "hold", "settled", "signature")
 
     def __init__(self, status: os.stat_result, digest: bytes | None = None) -> None:
         import time
 
-        self.signature = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+        self.signature = signature(status)
         self.settled = time.time_ns() - status.st_mtime_ns > SETTLED_AFTER
         self.digest = digest
+        self.hold: object = None  # the hold of the lock under which this was seen, if it was under one
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Version):
@@ -245,13 +265,14 @@ class Reader(StoredFile):
         self.descriptor = Descriptor()
         self._exact = exact
 
-    def begin(self) -> Reader:
+    def begin(self, hold: object) -> Reader:
         """Look at what was opened; anything but a plain file is closed and refused."""
         try:
             status = os.fstat(self.descriptor.fileno())
             _refuse_special(status, self.name)
             self.size = status.st_size
             self._version = Version(status)
+            self._version.hold = hold
             self._digest = new_digest() if self._exact else None
         except BaseException:
             self.close()
@@ -267,7 +288,7 @@ class Reader(StoredFile):
     def version(self) -> Version:
         """The version of the bytes; what was not read yet is read now."""
         if self._digest is not None:
-            while self.read(1 << 20):
+            while self.read(min((self.size or 0) + 1, 1 << 20)):
                 pass
             self._version.digest = self._digest.digest()
         return self._version
@@ -337,6 +358,7 @@ class Replacement:
                 self._lock = location.lock_for_this()
                 location.require(self._expected)
             real, old = location.find()
+            self._old = old
             _refuse_special(old, location.path)
             self._writer = Writer(
                 real, old, location.path, location.mode, self._require_again, self._expected is None, self._exact
@@ -357,13 +379,19 @@ class Replacement:
             if isinstance(failure, OSError):
                 name(failure, self._location.path)
             raise
+        lock = self._location.holding(self._writer.real)
+        if error is None and lock is not None:
+            self._writer.file.version.hold = lock.hold
         self._give_up(error)
         if isinstance(error, OSError) and error.filename is None:
             name(error, self._location.path)  # ours, from write(); one with a name of its own is dump's
 
     def _require_again(self) -> None:
         # Those who lock have been waiting; this sees the hand edit that came while dump was at work.
-        if self._expected is not ANY:
+        if self._expected is ANY:
+            return
+        now = self._location.find()[1]
+        if now is None or self._old is None or signature(now) != signature(self._old):
             self._location.require(self._expected)
 
     def _give_up(self, error: BaseException | None) -> None:
@@ -380,6 +408,11 @@ def new_digest() -> Any:
     import hashlib  # here: 2 ms that only a store that compares pays
 
     return hashlib.blake2b(digest_size=32)
+
+
+def signature(status: os.stat_result) -> tuple[int, int, int, int]:
+    """Give device, inode, size and mtime in ns."""
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def name(error: OSError, path: Any) -> None:

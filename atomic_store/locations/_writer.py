@@ -152,14 +152,14 @@ class Writer(atomicwrites.AtomicWriter):
         exact: bool,
     ) -> None:
         super().__init__(real, mode="wb", overwrite=not create)
-        self._real = real
+        self.real = real
         self._create = create
         self._old = old
         self._name = path
         self._creation_mode = 0o666 if mode is None else mode
         self._compare = compare
         # Both exist before anything is made: whoever interrupts us finds what to remove.
-        self._file = TempFile(path, exact)
+        self.file = TempFile(path, exact)
         self._temp = temp_name(real)
         self._temp_gone = False
         self._process = _process
@@ -168,7 +168,7 @@ class Writer(atomicwrites.AtomicWriter):
         """Open the temp file."""
         self._frame = self.open()
         self._frame.__enter__()
-        return self._file
+        return self.file
 
     def end(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Publish what was written, or nothing if the block has failed."""
@@ -179,9 +179,9 @@ class Writer(atomicwrites.AtomicWriter):
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
         flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
         mode = self._creation_mode if self._old is None else 0o600
-        descriptor = self._file.descriptor.take(os.open, self._temp, flags, mode)
+        descriptor = self.file.descriptor.take(os.open, self._temp, flags, mode)
         _mark_in_use(descriptor)
-        return self._file
+        return self.file
 
     def sync(self, f: Any) -> None:
         """Give the temp the old file's attributes and bring it to the disk; a failed fsync is final.
@@ -193,20 +193,20 @@ class Writer(atomicwrites.AtomicWriter):
         status = os.fstat(f.fileno())
         f.seal(status)
         if self._old is not None and hasattr(os, "fchown"):
-            _keep_attributes(f.fileno(), status, self._real, self._old)
+            _keep_attributes(f.fileno(), status, self.real, self._old)
         super().sync(f)
 
     def commit(self, f: Any) -> None:
         """Rename the temp to the real name and make the name durable."""
         self._compare()
         if not hasattr(os, "O_DIRECTORY"):  # Windows: MoveFileEx with MOVEFILE_WRITE_THROUGH is both steps
-            (atomicwrites.move_atomic if self._create else atomicwrites.replace_atomic)(self._temp, self._real)
+            (atomicwrites.move_atomic if self._create else atomicwrites.replace_atomic)(self._temp, self.real)
             self._temp_gone = True
             return
         # Opened first: what stands in the way of the last step shall end the commit before the rename.
         directory = _Directory()
         try:
-            directory.open(os.path.dirname(self._real))
+            directory.open(os.path.dirname(self.real))
             if self._create:
                 self._link()
             else:
@@ -217,13 +217,13 @@ class Writer(atomicwrites.AtomicWriter):
 
     def _rename(self) -> None:
         try:
-            os.replace(self._temp, self._real)
+            os.replace(self._temp, self.real)
         except OSError as error:
             if error.errno in (errno.EBUSY, errno.EXDEV):
                 raise OSError(
                     error.errno,
                     f"{error.strerror}: a file that is mounted by itself cannot be replaced; mount its directory instead",
-                    self._real,
+                    self.real,
                 ) from error
             raise
         self._temp_gone = True
@@ -231,7 +231,7 @@ class Writer(atomicwrites.AtomicWriter):
     def _link(self) -> None:
         """Publish under a name that must be free: unlike rename(2), link(2) replaces nothing."""
         try:
-            os.link(self._temp, self._real)
+            os.link(self._temp, self.real)
         except FileExistsError:
             self._compare()  # says who was faster
             self._rename()  # nobody: a link that leads nowhere stands in the place, and is not to be followed
@@ -250,7 +250,7 @@ class Writer(atomicwrites.AtomicWriter):
         """Close and remove what the commit has left; what cannot be removed is named in a note."""
         self._frame = None
         try:
-            self._file.close()
+            self.file.close()
         except OSError as failure:
             if error is not None:
                 error.add_note(f"closing the temp file failed too: {failure}")
@@ -282,7 +282,11 @@ class _Directory:
 
     def open(self, path: str) -> None:
         """Open it for fsync."""
-        self.descriptor.take(os.open, path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            self.descriptor.take(os.open, path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except PermissionError as error:
+            error.add_note(f"to sync it, a commit must be permitted to read the directory {path!r}")
+            raise
 
     def flush(self) -> None:
         """Do nothing: a directory has no buffer here."""
@@ -383,16 +387,14 @@ def _keep_attributes(descriptor: int, new: os.stat_result, real: str, old: os.st
     Owner first: chown clears set-id bits. Mode last: until then nobody else may read the temp.
     """
     mode = stat.S_IMODE(old.st_mode)
-    group_kept = True
-    if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
-        group_kept = _keep_owner(descriptor, new, old)
-        if not group_kept:
-            # Another group shall not see what only the old one could: its bits become those of "other".
-            mode = mode & ~(stat.S_IRWXG | stat.S_ISGID) | (mode & stat.S_IRWXO) << 3
-        if new.st_uid != old.st_uid and os.geteuid() != 0:
-            mode &= ~stat.S_ISUID
+    group_kept = (new.st_uid, new.st_gid) == (old.st_uid, old.st_gid) or _keep_owner(descriptor, new, old)
     if hasattr(os, "listxattr"):
-        _keep_xattrs(descriptor, real, group_kept)
+        group_kept = _keep_xattrs(descriptor, real, group_kept)
+    if not group_kept:
+        # Another group shall not see what only the old one could: its bits become those of "other".
+        mode = mode & ~(stat.S_IRWXG | stat.S_ISGID) | (mode & stat.S_IRWXO) << 3
+    if new.st_uid != old.st_uid and os.geteuid() != 0:
+        mode &= ~stat.S_ISUID
     if mode != stat.S_IMODE(new.st_mode):
         os.fchmod(descriptor, mode)
 
@@ -410,15 +412,18 @@ def _keep_owner(descriptor: int, new: os.stat_result, old: os.stat_result) -> bo
     return new.st_gid == old.st_gid
 
 
-def _keep_xattrs(descriptor: int, real: str, group_kept: bool) -> None:
+def _keep_xattrs(descriptor: int, real: str, group_kept: bool) -> bool:
     """Copy user.* attributes, the SELinux context and the POSIX ACL, as far as permitted.
 
-    Never security.ima, .evm or .capability: they vouch for the old bytes.
+    Never security.ima, .evm or .capability: they vouch for the old bytes. Say whether the group
+    may have its bits of the mode: with an ACL they are the mask, which without it allows too much.
     """
     names = _xattrs(real)
     for name in names:
-        if name.startswith("user.") or name == "security.selinux" or (name == _ACL and group_kept):
+        if name.startswith("user.") or name == "security.selinux":
             _keep_xattr(descriptor, real, name)
+    if group_kept and _ACL in names:
+        group_kept = _keep_xattr(descriptor, real, _ACL)
     if _ACL not in names or not group_kept:
         # The directory's default ACL has given the temp one, which the mode would wake up (acl(5)).
         try:
@@ -426,14 +431,17 @@ def _keep_xattrs(descriptor: int, real: str, group_kept: bool) -> None:
         except OSError as error:
             if error.errno not in (errno.ENODATA, *_NOT_PERMITTED):
                 raise
+    return group_kept
 
 
-def _keep_xattr(descriptor: int, real: str, name: str) -> None:
+def _keep_xattr(descriptor: int, real: str, name: str) -> bool:
     try:
         os.setxattr(descriptor, name, os.getxattr(real, name))
     except OSError as error:
         if error.errno not in (errno.ENODATA, *_NOT_PERMITTED):
             raise
+        return False
+    return True
 
 
 def _xattrs(real: str) -> list[str]:
