@@ -100,16 +100,18 @@ def mounted(point: Path, *arguments: str | Path) -> Iterator[Path]:
     require(os.geteuid() == 0, "needs root to mount a file system")
     if not point.exists():
         point.mkdir()
-    words = ["mount", *map(str, arguments), str(point)]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    require(done.returncode == 0, f"needs to run {words}: {done.stderr}")
+    try:
+        tool("mount", *arguments, point)
+    except subprocess.CalledProcessError as error:
+        require(False, f"needs to mount a file system: {error.stderr}")
     try:
         yield point
     finally:
-        unmounted = subprocess.run(["umount", str(point)], capture_output=True, text=True, check=False)
-        if unmounted.returncode != 0:
-            subprocess.run(["umount", "--lazy", str(point)], check=True)
-            pytest.fail(f"something is still open there: {unmounted.stderr}", pytrace=False)
+        try:
+            tool("umount", point)
+        except subprocess.CalledProcessError as error:
+            tool("umount", "--lazy", point)
+            pytest.fail(f"something is still open there: {error.stderr}", pytrace=False)
 
 
 def tool(*words: str | Path) -> str:
