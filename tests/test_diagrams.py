@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import runpy
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -15,7 +15,7 @@ def test_no_drawing_differs_from_its_source() -> None:
     files = {path.stem: path.read_text(encoding="utf-8") for path in (DOCS / "images").glob("*.svg")}
     assert files == {name: draw().svg() for name, draw in drawings.items()}
     for text in files.values():
-        assert ElementTree.fromstring(text).find("{http://www.w3.org/2000/svg}title") is not None
+        assert ET.fromstring(text).find("{http://www.w3.org/2000/svg}title") is not None
 
 
 def test_no_drawing_is_left_unused() -> None:

@@ -20,7 +20,8 @@ BAR = 12  # px: how wide the bar of a lock is
 STYLE = """
   svg { font-family: system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; font-size: 14px }
   .paper { fill: #ffffff; stroke: #d0d7de } .head { fill: #eef1f4; stroke: #8b949e } .life { stroke: #8b949e }
-  text { fill: #1f2328; text-anchor: middle } .name { font-weight: 600 } .left { text-anchor: start } .right { text-anchor: end }
+  text { fill: #1f2328; text-anchor: middle } .name { font-weight: 600 }
+  .left { text-anchor: start } .right { text-anchor: end }
   .arrow { stroke: #1f2328 } .tip { fill: #1f2328 }
   .bad .arrow, .bad .box { stroke: #b3261e } .bad text, .bad .tip { fill: #b3261e } .bad .box { fill: #fdecea }
   .good .box { stroke: #1a7f37; fill: #e6f6ea } .good text { fill: #14632b }
@@ -50,8 +51,8 @@ class Drawing:
     def __init__(self, title: str, description: str, heads: tuple[str, str, str], rows: int) -> None:
         height = TOP + rows * ROW
         self.lines = [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
-            'role="img" aria-labelledby="title description">',
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}"',
+            ' role="img" aria-labelledby="title description">',
             f'<title id="title">{escape(title)}</title>',
             f'<desc id="description">{escape(description)}</desc>',
             f"<style>{STYLE}</style>",
@@ -172,11 +173,11 @@ def conflict() -> Drawing:
 
 
 def update() -> Drawing:
-    """With update(fn) each change is applied to what is stored at that moment."""
+    """With update() each change is made to what is stored at that moment."""
     drawing = Drawing(
         "The same with update(fn)",
-        "A calls update: under the lock it reads 5, calls fn, and commits 6. B calls update at the same time: it waits, then "
-        "reads 6, calls fn, and commits 7. What either had in memory before plays no part.",
+        "A calls update: under the lock it reads 5, calls fn, and commits 6. B calls update at the same time: it waits, "
+        "then reads 6, calls fn, and commits 7. What either had in memory before plays no part.",
         ("program A", "counter.json", "program B"),
         9,
     )
