@@ -173,7 +173,7 @@ def conflict() -> Drawing:
 
 
 def update() -> Drawing:
-    """With update() each change is made to what is stored at that moment."""
+    """Let each function change what is stored at that moment."""
     drawing = Drawing(
         "The same with update(fn)",
         "A calls update: under the lock it reads 5, calls fn, and commits 6. B calls update at the same time: it waits, "
