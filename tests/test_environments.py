@@ -290,8 +290,6 @@ def test_replaced_file_keeps_its_mode_whatever_the_umask(permissions: int, bits:
     path = tmp_path / "state.json"
     path.write_text("1")
     path.chmod(permissions)
-    if not os.access(path, os.R_OK):
-        pytest.fail("the test wants files that it can read")
     looking = Looking(path)
     with umask(bits):
         put(LocalFile(path, mode=0o622), 2, format=looking)
@@ -441,7 +439,7 @@ def test_default_acl_does_not_wake_up_in_a_replacement(permissions: int, public:
         put(path, "still secret", format=looking)
         assert (acl(path), mode(path)) == (before, permissions)
         assert looking.seen[0][0] == 0o600
-    if not permissions & 0o004 and os.geteuid() == 0:
+    if not permissions & 0o004:
         with pytest.raises(PermissionError):
             in_child(lambda: atomic_store.open(path), BOB)
 
