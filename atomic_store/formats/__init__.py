@@ -135,5 +135,5 @@ def _installed(name: str) -> Any:
 def _near(name: str, names: list[str]) -> str:
     import difflib  # here: 3 ms that only a typing error pays
 
-    near = difflib.get_close_matches(name, names, 1)
+    near = difflib.get_close_matches(name.lower(), names, 1)
     return f'; did you mean "{near[0]}"?' if near else ""
