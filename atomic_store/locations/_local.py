@@ -73,8 +73,8 @@ class LocalFile(Location):
             OSError: anything but "does not exist" stands in the way, with the path as given.
         """
         file = Reader(self._path, exact)
-        lock = None if self._held is None else self.holding(self.real())
         try:
+            lock = None if self._held is None else self.holding(self.real())
             self._open(file.descriptor)
             return file.begin(None if lock is None else lock.hold)
         except FileNotFoundError:
