@@ -1,0 +1,276 @@
+"""Each system call of a commit, a deletion and an open fails in turn, until one gets through.
+
+The sweep itself is in faults.py, and so is what must hold after each fault. The last tests here show that it sees: each
+way of spoiling a commit is found by it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from faults import COMMITS, KINDS, NEW, PLAIN, Attack, Kind, Scene, outcome, run, sweep
+
+import atomic_store
+
+ERRORS = ("EIO", "ENOSPC", "EDQUOT", "EINTR", "EMFILE", "EROFS", "EACCES", "ESTALE")
+Record = Callable[[str, object], None]
+
+
+def demand(kind: Kind, directory: Path, record: Record, errors: tuple[str, ...], **how: bool) -> None:
+    """Sweep with each of the errors; every sweep must have failed the same calls, at least one, and found no flaw."""
+    points = {}
+    for error in errors:
+        points[error], flaws = sweep(kind, directory / error, getattr(errno, error), **how)
+        assert not flaws, f"{kind.name}, {error}: " + "\n".join(flaws)
+    record("fault points", sum(points.values()))
+    assert min(points.values()) > 0
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=repr)
+def test_failing_system_call_leaves_old_or_new(kind: Kind, tmp_path: Path, record_property: Record) -> None:
+    """Whichever call fails, and how: old or new, whole; nothing left behind; a clear error; and the next try works."""
+    demand(kind, tmp_path, record_property, ERRORS)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=repr)
+def test_disk_that_dies_leaves_old_or_new(kind: Kind, tmp_path: Path, record_property: Record) -> None:
+    """Where all calls fail from some point on, the same holds, but for one temp that could not be removed."""
+    demand(kind, tmp_path, record_property, ("EIO", "EROFS"), lasting=True)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=repr)
+def test_short_writes_and_reads_tear_nothing(kind: Kind, tmp_path: Path, record_property: Record) -> None:
+    """Where each write and read takes only half, and the disk is full at some point of that, the same holds."""
+    demand(kind, tmp_path, record_property, ("ENOSPC",), short=True)
+
+
+@pytest.mark.parametrize("kind", COMMITS, ids=repr)
+def test_directory_that_cannot_be_synced_is_no_error(kind: Kind, tmp_path: Path) -> None:
+    """Some file systems know no fsync of a directory: there, and only there, a commit goes on without."""
+    old, new = outcome(kind, tmp_path / "rehearsal")
+    calls = Attack()
+    run(kind.prepare(tmp_path / "count"), calls)
+    syncs = [turn for turn, call in enumerate(calls.seen, 1) if call.name == "fsync"]
+    for turn in syncs:
+        for number in (errno.EINVAL, errno.ENOTSUP):
+            attack = Attack(turn, number)
+            scene = kind.prepare(tmp_path / f"{turn} {number}")
+            error = run(scene, attack)
+            assert attack.hit == ("fsync", attack.seen[turn - 1].inode)
+            if turn == syncs[-1]:
+                assert (error, scene.visible()) == (None, new)
+            else:
+                assert isinstance(error, OSError)
+                assert scene.visible() == old
+
+
+def test_lost_directory_entry_is_told(tmp_path: Path) -> None:
+    """Where the directory's fsync fails after the rename, the error says so, and what is visible."""
+    path = tmp_path / "state"
+    store = atomic_store.open(path)
+    store.value = 1
+    store.commit()
+    store.value = 2
+    calls = Attack()
+    run(Scene(tmp_path, str(path), path, store.commit), calls)
+    last = max(turn for turn, call in enumerate(calls.seen, 1) if call.name == "fsync")
+    store.value = 3
+    error = run(Scene(tmp_path, str(path), path, store.commit), Attack(last, errno.EIO))
+    assert isinstance(error, atomic_store.UncertainCommitError)
+    assert (error.errno, error.filename) == (errno.EIO, path)
+    assert "visible" in str(error)
+    assert path.read_text(encoding="utf-8") == "3"
+
+
+class Careful:
+    """A plain commit that does everything right; each of those below does one thing wrong."""
+
+    os: Any = os  # where the attack comes between
+    flaw = ""  # what the sweep has to say
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.directory = os.path.dirname(path)
+        self.temp = os.path.join(self.directory, ".state.0123456789abcdef.tmp")
+
+    def commit(self, data: bytes) -> None:
+        try:
+            with self.opened(self.temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as file:
+                self.os.write(file, data)
+                self.sync(file)
+            with self.opened(self.directory, os.O_RDONLY) as directory:
+                self.os.replace(self.temp, self.path)
+                self.sync_directory(directory)
+        except OSError as error:
+            self.clean_up()
+            raise self.told(error) from error
+
+    @contextmanager
+    def opened(self, path: str, flags: int) -> Iterator[int]:
+        descriptor = self.os.open(path, flags)
+        try:
+            yield descriptor
+        finally:
+            self.close(descriptor)
+
+    def close(self, descriptor: int) -> None:
+        try:
+            self.os.close(descriptor)
+        except OSError:
+            return
+
+    def sync(self, descriptor: int) -> None:
+        self.os.fsync(descriptor)
+
+    def sync_directory(self, descriptor: int) -> None:
+        try:
+            self.os.fsync(descriptor)
+        except OSError as error:
+            raise atomic_store.UncertainCommitError(error.errno, error.strerror, self.path) from error
+
+    def clean_up(self) -> None:
+        try:
+            self.os.unlink(self.temp)
+        except FileNotFoundError:
+            return
+
+    def told(self, error: OSError) -> Exception:
+        error.filename = self.path
+        return error
+
+
+class InPlace(Careful):
+    flaw = "neither the old nor the new value"
+
+    def commit(self, data: bytes) -> None:
+        try:
+            with self.opened(self.path, os.O_WRONLY | os.O_TRUNC) as file:
+                self.os.write(file, data)
+                self.sync(file)
+        except OSError as error:
+            raise self.told(error) from error
+
+
+class Untidy(Careful):
+    flaw = "files left behind"
+
+    def clean_up(self) -> None:
+        pass
+
+
+class Leaky(Careful):
+    flaw = "descriptors left behind"
+
+    def close(self, descriptor: int) -> None:
+        pass
+
+
+class Hopeful(Careful):
+    flaw = "a failed fsync was tried again"
+
+    def sync(self, descriptor: int) -> None:
+        try:
+            self.os.fsync(descriptor)
+        except OSError:
+            self.os.fsync(descriptor)
+
+
+class Deaf(Careful):
+    flaw = "a failed fsync passed for success"
+
+    def sync_directory(self, descriptor: int) -> None:
+        try:
+            self.os.fsync(descriptor)
+        except OSError:
+            return
+
+
+class Hasty(Careful):
+    flaw = "success, but not durable"
+
+    def sync_directory(self, descriptor: int) -> None:
+        pass
+
+
+class Imprecise(Careful):
+    flaw = "the new value is stored after OSError"
+
+    def sync_directory(self, descriptor: int) -> None:
+        self.os.fsync(descriptor)
+
+
+class Silent(Careful):
+    flaw = "not the new value is stored after None"
+
+    def commit(self, data: bytes) -> None:
+        try:
+            super().commit(data)
+        except OSError:
+            return
+
+
+class Nameless(Careful):
+    flaw = "the error does not name the path"
+
+    def told(self, error: OSError) -> Exception:
+        error.filename = self.temp
+        return error
+
+
+class Translator(Careful):
+    flaw = "the error is of another type"
+
+    def told(self, error: OSError) -> Exception:
+        return RuntimeError(f"{self.path!r} cannot be written: {error}")
+
+
+class Stubborn(Careful):
+    flaw = "the next try fails"
+
+    def clean_up(self) -> None:
+        super().clean_up()
+        self.temp = os.path.join(self.directory, "no such directory", "temp")
+
+
+def by(writer: type[Careful]) -> Kind:
+    """A replacement by somebody else's writer."""
+
+    def enter(directory: Path) -> Scene:
+        one = writer(PLAIN.path(directory))
+        return PLAIN.scene(directory, lambda: one.commit(repr(NEW).encode()))
+
+    return Kind(writer.__name__, PLAIN.make, enter)
+
+
+def test_careful_writer_passes_the_sweep(tmp_path: Path) -> None:
+    """What the sweep demands can be met by a writer that shares no line with the library."""
+    assert sweep(by(Careful), tmp_path, errno.EIO, Careful) == (8, [])
+
+
+@pytest.mark.parametrize("writer", Careful.__subclasses__())
+def test_sweep_finds_the_writer_that_is_wrong(writer: type[Careful], tmp_path: Path) -> None:
+    """Control: each way of doing it wrong is found by the sweep, and called by its name."""
+    _, flaws = sweep(by(writer), tmp_path, errno.EIO, Careful)
+    assert any(writer.flaw in flaw for flaw in flaws), flaws
+
+
+def test_sweep_finds_the_open_that_gives_the_default(tmp_path: Path) -> None:
+    """Control: an open that takes an error of the disk for "nothing is stored" is found."""
+
+    def enter(directory: Path) -> Scene:
+        def act() -> None:
+            try:
+                Careful.os.stat(PLAIN.path(directory))
+            except OSError:
+                raise AssertionError("opened as the default") from None
+
+        return PLAIN.scene(directory, act)
+
+    _, flaws = sweep(Kind("bad open", PLAIN.make, enter), tmp_path, errno.EIO, Careful)
+    assert any("opened as the default" in flaw for flaw in flaws), flaws
