@@ -84,12 +84,40 @@ def test_path_that_names_no_file_is_refused_before_any_io(
     assert os.listdir(tmp_path) == []
 
 
+def test_name_that_the_system_cannot_spell_is_refused_before_any_io() -> None:
+    """Half a surrogate pair is no file name under any encoding: LocationError, a ValueError, with the reason."""
+    with pytest.raises(LocationError, match="cannot be encoded") as caught:
+        atomic_store.open("state-\ud800.json", 1)
+    assert isinstance(caught.value.__cause__, UnicodeEncodeError)
+
+
 @pytest.mark.parametrize("path", [0, 1, True, False, None, 1.5, ["state.json"]])
 def test_number_is_no_path_and_no_descriptor(path: Any) -> None:
     """Something else than a path is a TypeError that shows it: no descriptor of the program is adopted and closed."""
     with pytest.raises(TypeError, match=re.escape(repr(path))):
         atomic_store.open(path, 1)
     os.fstat(1)
+
+
+@pytest.mark.parametrize("mode", ["0o600", 6.0, True, False])
+def test_something_else_is_no_mode(mode: Any) -> None:
+    """What is no number, and True, which is one by accident, is refused as mode= with a TypeError that shows it."""
+    with pytest.raises(TypeError, match=re.escape(repr(mode))):
+        LocalFile("state.json", mode=mode)
+
+
+@pytest.mark.parametrize("mode", [-1, 0o1000, 0o4755, 600])
+def test_mode_that_means_something_else_is_refused(mode: int) -> None:
+    """Only permission bits make a mode=: no set-id bits, no sticky bit, and no 600 that was meant as 0o600."""
+    with pytest.raises(LocationError, match="0o777"):
+        LocalFile("state.json", mode=mode)
+
+
+def test_location_shows_what_it_was_made_of() -> None:
+    """The representation of a LocalFile is the call that makes it again."""
+    for place in (LocalFile("state.json"), LocalFile(b"state.json", mode=0o600, follow_symlinks=False)):
+        assert repr(eval(repr(place))) == repr(place)
+        assert repr(place.path) in repr(place)
 
 
 def test_open_file_is_no_path(tmp_path: Path) -> None:
