@@ -325,7 +325,7 @@ class AtomicStore(Generic[T]):
         if now != self._version or (self._failed and not self._assigned):
             self._load()
         else:
-            self._version = now  # the same bytes, seen under this lock
+            self._version = now  # the same bytes, and perhaps proved by their stat from now on
 
     def _inside(self) -> bool:
         """Say whether the caller is inside a block of this store: with lock=, a block belongs to one thread."""

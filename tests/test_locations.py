@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from crowd import Dull
 
 from atomic_store import LocalFile
+from atomic_store.locations import _local, _writer
 from atomic_store.locations.base import Location
 from atomic_store.testing import LocationContract, Memory
 
@@ -91,3 +93,12 @@ class TestMemory(LocationContract):
 
     def poke(self, location: Memory, content: bytes | None) -> None:
         location.content = content
+
+
+class TestCoarseClock(TestLocalFile):
+    """A file on a file system where all that happens within two seconds has one time, and all files one inode."""
+
+    @pytest.fixture(autouse=True)
+    def clock(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for module in (_local, _writer):
+            monkeypatch.setattr(module, "os", Dull(2 * 10**9))

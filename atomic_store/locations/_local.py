@@ -12,7 +12,6 @@ from .base import ANY, Location, StoredFile, conflict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import TracebackType
     from typing import Any
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from ._writer import TempFile, Writer
 
 MAX_LINKS = 40  # path_resolution(7): the kernel follows no more either
-SETTLED_AFTER = 2_000_000_000  # ns; the coarsest time of a file in use is FAT's, 2 s
+SETTLED_AFTER = 3_000_000_000  # ns; the coarsest time of a file in use is FAT's, 2 s, and the kernel's clock lags a little
 
 
 class LocalFile(Location):
@@ -56,7 +55,6 @@ class LocalFile(Location):
         self.mode = mode
         self.follow_symlinks = follow_symlinks
         self._swept = False
-        self._held: Callable[[], SidecarLock | None] | None = None  # weak: an interrupted block must not keep it
 
     def __repr__(self) -> str:
         return f"LocalFile({self._path!r}, mode={self.mode!r}, follow_symlinks={self.follow_symlinks!r})"
@@ -74,9 +72,8 @@ class LocalFile(Location):
         """
         file = Reader(self._path, exact)
         try:
-            lock = None if self._held is None else self.holding(self.real())
             self._open(file.descriptor)
-            return file.begin(None if lock is None else lock.hold)
+            return file.begin()
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -89,14 +86,9 @@ class LocalFile(Location):
         if file is None:
             return None
         with file:
-            if isinstance(known, Version) and known.settled and known.signature == file.signature:
+            if isinstance(known, Version) and known.proof is not None and known.proof == file.proof:
                 return known
             return file.version
-
-    def holding(self, real: str) -> SidecarLock | None:
-        """Give the lock of this very file if it was taken through this object and is held by this thread."""
-        lock = None if self._held is None else self._held()
-        return lock if lock is not None and lock.real == real and lock.mine else None
 
     def replace(self, expected: object = ANY, exact: bool = False) -> Replacement:
         """Replace the file by what the block writes, all or nothing; see Location.replace."""
@@ -150,7 +142,6 @@ class LocalFile(Location):
             if isinstance(error, OSError):
                 name(error, self._path)
             raise
-        self._held = lock.reference
         return lock
 
     def real(self) -> str:
@@ -189,20 +180,10 @@ class LocalFile(Location):
         """Lock for one compare and replace, unless this thread holds the lock already."""
         from ._lock import held
 
-        real = self.real()
-        return None if self.holding(real) is not None or held(real) else self.lock()
+        return None if held(self.real()) else self.lock()
 
     def require(self, expected: object) -> None:
         """Raise ConflictError unless the file is the expected version; None: unless there is none."""
-        real, status = self.find()
-        lock = self.holding(real)
-        if lock is not None and status is not None and isinstance(expected, Version) and expected.hold is lock.hold:
-            # Seen under this very lock: nobody who locks can have been at it since, so its stat says enough.
-            seen = expected.signature
-        else:
-            seen = None
-        if status is not None and seen == signature(status):
-            return
         found = self.version(expected)
         if found != expected:
             raise conflict(self._path, expected, found)
@@ -226,22 +207,23 @@ class LocalFile(Location):
 
 
 class Version:
-    """What one file held: its digest, and a stat signature as a shortcut to it.
+    """What one file held: its digest, and its stat as a shortcut to it.
 
     The signature (device, inode, size, mtime) proves nothing by itself: inode numbers are reused at
-    once, and a file written twice within one tick of the clock has one mtime (git's "racily clean"
-    entries). So an equal one counts only if the mtime was well past when the bytes were read.
+    once, a file written twice within one tick of the clock has one mtime (git's "racily clean"
+    entries), and a mtime can be set. An equal signature with an equal ctime, which cannot be set and
+    which rename(2) moves on as well, is proof if both times were well past when the bytes were read.
     """
 
-    __slots__ = ("digest", "hold", "settled", "signature")
+    __slots__ = ("digest", "proof", "signature")
 
     def __init__(self, status: os.stat_result, digest: bytes | None = None) -> None:
         import time
 
         self.signature = signature(status)
-        self.settled = time.time_ns() - status.st_mtime_ns > SETTLED_AFTER
         self.digest = digest
-        self.hold: object = None  # the hold of the lock under which this was seen, if it was under one
+        settled = time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > SETTLED_AFTER
+        self.proof = (*self.signature, status.st_ctime_ns) if settled else None
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Version):
@@ -265,14 +247,13 @@ class Reader(StoredFile):
         self.descriptor = Descriptor()
         self._exact = exact
 
-    def begin(self, hold: object) -> Reader:
+    def begin(self) -> Reader:
         """Look at what was opened; anything but a plain file is closed and refused."""
         try:
             status = os.fstat(self.descriptor.fileno())
             _refuse_special(status, self.name)
             self.size = status.st_size
             self._version = Version(status)
-            self._version.hold = hold
             self._digest = new_digest() if self._exact else None
         except BaseException:
             self.close()
@@ -280,9 +261,9 @@ class Reader(StoredFile):
         return self
 
     @property
-    def signature(self) -> tuple[int, int, int, int]:
-        """The stat signature when the file was opened."""
-        return self._version.signature
+    def proof(self) -> tuple[int, ...] | None:
+        """The version's proof: known without reading the bytes."""
+        return self._version.proof
 
     @property
     def version(self) -> Version:
@@ -356,10 +337,11 @@ class Replacement:
 
             if self._expected is not ANY:
                 self._lock = location.lock_for_this()
-                location.require(self._expected)
             real, old = location.find()
-            self._old = old
             _refuse_special(old, location.path)
+            # A difference that shows already spares the dump; that none shows proves nothing, see Version.
+            if self._expected is not ANY and (old and signature(old)) != getattr(self._expected, "signature", None):
+                location.require(self._expected)
             self._writer = Writer(
                 real, old, location.path, location.mode, self._require_again, self._expected is None, self._exact
             )
@@ -379,19 +361,13 @@ class Replacement:
             if isinstance(failure, OSError):
                 name(failure, self._location.path)
             raise
-        lock = self._location.holding(self._writer.real)
-        if error is None and lock is not None:
-            self._writer.file.version.hold = lock.hold
         self._give_up(error)
         if isinstance(error, OSError) and error.filename is None:
             name(error, self._location.path)  # ours, from write(); one with a name of its own is dump's
 
     def _require_again(self) -> None:
         # Those who lock have been waiting; this sees the hand edit that came while dump was at work.
-        if self._expected is ANY:
-            return
-        now = self._location.find()[1]
-        if now is None or self._old is None or signature(now) != signature(self._old):
+        if self._expected is not ANY:
             self._location.require(self._expected)
 
     def _give_up(self, error: BaseException | None) -> None:

@@ -39,8 +39,6 @@ class SidecarLock(Lock):
 
     def __init__(self) -> None:
         self.descriptor = Descriptor()
-        self.hold = object()  # one for each time it is held: what was seen under it is seen under no other
-        self.real = ""
         self._key: tuple[int, int] | None = None
         self._lost = False
         self._thread = threading.get_ident()
@@ -53,12 +51,7 @@ class SidecarLock(Lock):
     @property
     def mine(self) -> bool:
         """Whether the calling thread is the holder."""
-        return self._key is not None and self._thread == threading.get_ident()
-
-    @property
-    def reference(self) -> Callable[[], SidecarLock | None]:
-        """A weak reference: whoever only looks at the lock must not keep it held."""
-        return weakref.ref(self)
+        return self._thread == threading.get_ident()
 
     def adopt(self) -> None:
         """Make the calling thread the holder."""
@@ -69,12 +62,10 @@ class SidecarLock(Lock):
         # Forgotten first: once it is free, the entry may be that of the next holder.
         if self._key is not None and _held.get(self._key) is self:
             del _held[self._key]
-        self._key = None
         self.descriptor.let_go()
 
-    def register(self, real: str, key: tuple[int, int]) -> None:
-        """Let this process know which file's sidecar is locked."""
-        self.real = real
+    def register(self, key: tuple[int, int]) -> None:
+        """Let this process know which sidecar is locked."""
         self._key = key
         _held[key] = self
 
@@ -124,7 +115,7 @@ def acquire(resolve: Callable[[], str], timeout: float | None, name: Any, mode: 
                 )
             _wait(lock.descriptor.fileno(), deadline, sidecar, name, timeout)
             if resolve() == real and _is_still(sidecar, key):
-                lock.register(real, key)
+                lock.register(key)
                 return lock
         except BaseException:
             lock.release()
