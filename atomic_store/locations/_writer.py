@@ -63,6 +63,7 @@ class TempFile(StoredFile):
         self.descriptor = Descriptor()
         self._buffer = bytearray()
         self._size = 0
+        self._lent = False
         self._digest = new_digest() if exact else None
 
     @property
@@ -77,6 +78,7 @@ class TempFile(StoredFile):
     def fileno(self) -> int:
         """Give the descriptor, everything written so far handed to the kernel."""
         self.flush()
+        self._lent = True
         return self.descriptor.fileno()
 
     def tell(self) -> int:
@@ -121,8 +123,8 @@ class TempFile(StoredFile):
         """Settle the version of what was written, by the status of the file after the last write."""
         self._version = Version(status)
         if self._digest is not None:
-            if status.st_size != self._size:
-                self._digest = _digest_of(self.descriptor.fileno())  # dump has written through fileno()
+            if self._lent:  # dump may have written past us, even a header into what we have digested
+                self._digest = _digest_of(self.descriptor.fileno())
             self._version.digest = self._digest.digest()
 
 
@@ -190,10 +192,11 @@ class Writer(atomicwrites.AtomicWriter):
         (PostgreSQL's "fsyncgate", 2018): nothing is retried, the temp goes.
         """
         f.flush()
-        status = os.fstat(f.fileno())
+        number = f.descriptor.fileno()
+        status = os.fstat(number)
         f.seal(status)
         if self._old is not None and hasattr(os, "fchown"):
-            _keep_attributes(f.fileno(), status, self.real, self._old)
+            _keep_attributes(number, status, self.real, self._old)
         super().sync(f)
 
     def commit(self, f: Any) -> None:
