@@ -41,6 +41,10 @@ def opening(home: Path, entry: os.PathLike[bytes]) -> None:
     assert_type(atomic_store.open("a", format=WrapBinaryFormat(pickle)), AtomicStore[Any])
     assert_type(atomic_store.open(LocalFile("a", mode=0o600, follow_symlinks=False)), AtomicStore[Any])
     assert_type(AtomicStore[Any]("a", [], json, None, {}, {}, False), AtomicStore[Any])
+    assert_type(atomic_store.open("a", format=(json.dumps, json.loads)), AtomicStore[Any])
+    assert_type(atomic_store.open("a", lock=True, on_conflict="overwrite"), AtomicStore[Any])
+    assert_type(atomic_store.open("a", lock=2.5, on_conflict=None), AtomicStore[Any])
+    assert_type(AtomicStore[int]("a", 0, lock=0, on_conflict="raise"), AtomicStore[int])
 
     atomic_store.open()  # type: ignore[call-arg]
     atomic_store.open(3)  # type: ignore[arg-type]
@@ -48,6 +52,9 @@ def opening(home: Path, entry: os.PathLike[bytes]) -> None:
     atomic_store.open("a", dump_kwargs=[2])  # type: ignore[arg-type]
     atomic_store.open("a", load_kwargs="indent")  # type: ignore[arg-type]
     atomic_store.open("a", ignore_inner_exit=True)  # type: ignore[call-arg]
+    atomic_store.open("a", lock="yes")  # type: ignore[arg-type]
+    atomic_store.open("a", on_conflict=True)  # type: ignore[arg-type]
+    atomic_store.open("a", None, None, None, None, None, False, True)  # type: ignore[call-arg]
     LocalFile("a", mode="rw-------")  # type: ignore[arg-type]
     LocalFile(None)  # type: ignore[arg-type]
 
@@ -67,12 +74,31 @@ def using(store: AtomicStore[Any], numbers: AtomicStore[list[int]]) -> None:
     assert_type(numbers.reload(), list[int])
     with numbers as entered:
         assert_type(entered, AtomicStore[list[int]])
+    assert_type(store.ignore_inner_exits, bool | None)
+    assert_type(store.path, Any)
+    assert_type(store.format, Any)
     store.ignore_inner_exits = True
+    store.level = 0
+    store.path = LocalFile("b")
+    store.path = b"b"
+    store.format = pickle
+    store.is_binary = True
+    store.load_kwargs = {}
+    store.dump_kwargs = {"protocol": 2}
+    assert_type(numbers.update(lambda value: [*value, 1]), list[int])
+    assert_type(numbers.changed(), bool)
+    numbers.delete()
+    numbers.commit()
 
     numbers.value = "one"  # type: ignore[assignment]
     numbers.value.append("one")  # type: ignore[arg-type]
     numbers.valeu = []  # type: ignore[attr-defined]
     store.commit(True)  # type: ignore[call-arg]
+    store.path = 3  # type: ignore[assignment]
+    store.is_binary = "no"  # type: ignore[assignment]
+    store.dump_kwargs = [2]  # type: ignore[assignment]
+    numbers.update(lambda value: "one")  # type: ignore[arg-type, return-value]
+    numbers.update([1])  # type: ignore[arg-type]
 
 
 class Lines(AbstractFormatFile):
@@ -121,5 +147,28 @@ def errors() -> None:
     imports: type[ImportError] = MissingLibraryError
     timeouts: type[TimeoutError] = LockTimeout
     systems: type[OSError] = UncertainCommitError
+    library: type[FormatError] = MissingLibraryError
+    locks: type[LockError] = LockTimeout
     wrong: type[ValueError] = ConflictError  # type: ignore[assignment]
-    del root, values, imports, timeouts, systems, wrong
+    del root, values, imports, timeouts, systems, library, locks, wrong
+
+
+def evidence(load: LoadError, conflict: ConflictError, uncertain: UncertainCommitError) -> None:
+    """Know what an error carries."""
+    assert_type(load.path, Any)
+    assert_type(load.format, str | None)
+    assert_type(load.size, int | None)
+    assert_type(conflict.path, Any)
+    assert_type(conflict.expected, object)
+    assert_type(conflict.found, object)
+    assert_type(uncertain.version, object)
+    assert_type(uncertain.errno, int | None)
+
+    print(load.offset)  # type: ignore[attr-defined]
+
+
+def place(location: LocalFile) -> None:
+    """Know the place by what it was made of."""
+    assert_type(location.mode, int | None)
+    assert_type(location.follow_symlinks, bool)
+    assert_type(location.path, str | bytes | os.PathLike[str] | os.PathLike[bytes])
