@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 HANGS_AFTER = 60  # seconds; whoever waits for a program that long fails instead of hanging
 
@@ -44,7 +44,7 @@ class Program:
         )
         self._heard = b""
 
-    def __enter__(self) -> Program:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -136,7 +136,8 @@ def dull_clocks(tick: int) -> None:
     import atomic_store.locations._local as local
     import atomic_store.locations._writer as writer
 
-    local.os = writer.os = Dull(tick)  # type: ignore[attr-defined]
+    for module in (local, writer):
+        vars(module)["os"] = Dull(tick)
 
 
 def trust_equal_times() -> None:
@@ -144,4 +145,4 @@ def trust_equal_times() -> None:
     from atomic_store.locations._local import Version
 
     always = property(lambda self: self.signature, lambda self, value: None)
-    Version.proof = always  # type: ignore[assignment,method-assign]
+    Version.proof = always  # type: ignore[misc,assignment]
