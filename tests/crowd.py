@@ -146,3 +146,13 @@ def trust_equal_times() -> None:
 
     always = property(lambda self: self.signature, lambda self, value: None)
     Version.proof = always  # type: ignore[misc,assignment]
+
+
+def padded(number: int) -> dict[str, Any]:
+    """Give the one value with this number that is whole: of some size, and different at each place."""
+    return {"n": number, "padding": [number * index for index in range(20_000)], "end": number}
+
+
+def said(stream: Any) -> bool:
+    """Say whether a line is waiting, without waiting for one."""
+    return bool(select.select([stream], [], [], 0)[0])

@@ -215,9 +215,8 @@ def test_conflict_says_what_has_happened(path: Path, before: int | None, after: 
 
 def test_never_existed_is_no_conflict(path: Path) -> None:
     """A file that was not there and is not there is simply made, by commit, block and delete."""
-    options: dict[str, Any]
-    for options in ({"on_conflict": "raise"}, {"lock": True}):
-        store = atomic_store.open(path, 1, **options)
+    for lock in (False, True):
+        store = atomic_store.open(path, 1, lock=lock, on_conflict="raise")
         store.delete()
         store.commit()
         assert stored(path) == 1
@@ -243,9 +242,8 @@ def test_conflict_at_the_end_of_a_block_keeps_both_sides(path: Path) -> None:
 
 def test_asked_to_overwrite_overwrites(path: Path) -> None:
     """on_conflict="overwrite" and a plain store ask nobody, and leave no sidecar."""
-    options: dict[str, Any]
-    for options in ({}, {"on_conflict": "overwrite"}):
-        store = atomic_store.open(path, 1, **options)
+    for on_conflict in (None, "overwrite"):
+        store = atomic_store.open(path, 1, on_conflict=on_conflict)
         by_hand(path, 2)
         store.commit()
         assert stored(path) == 1
