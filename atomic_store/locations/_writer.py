@@ -257,7 +257,7 @@ class Writer(atomicwrites.AtomicWriter):
         except OSError as failure:
             if error is not None:
                 error.add_note(f"closing the temp file failed too: {failure}")
-        if not self._temp_gone:
+        if not self._temp_gone and self._process == _process:  # a child leaves its parent's commit alone
             self._discard(error)
 
     def _discard(self, error: BaseException | None) -> None:
@@ -272,8 +272,8 @@ class Writer(atomicwrites.AtomicWriter):
         self._temp_gone = True
 
     def __del__(self) -> None:
-        """Clean up where an interrupt kept end() from being called at all, but never a parent's commit."""
-        if self._frame is not None and self._process == os.getpid():
+        """Clean up where an interrupt kept end() from being called at all."""
+        if self._frame is not None:
             self.clean_up(None)
 
 
@@ -326,19 +326,45 @@ def sync_directory(sync: Callable[[Any], None], directory: _Directory, path: Any
 
 def remove(real: str, path: Any) -> None:
     """Delete a file and make that durable; that there is none is no error."""
-    if not hasattr(os, "O_DIRECTORY"):
+
+    def unlink() -> None:
+        os.unlink(real)
+
+    try:
+        _durably(unlink, real, path)
+    except FileNotFoundError:
+        return
+
+
+def move_aside(real: str, path: Any) -> str:
+    """Rename a file to `NAME.corrupt-<UTC time>`, durably and never over another one; give the new path."""
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    names = (f"{real}.corrupt-{stamp}{f'-{count}' if count else ''}" for count in range(1000))
+    aside = next(name for name in names if not os.path.lexists(name))
+
+    def move() -> None:
         try:
+            os.link(real, aside)  # link(2) replaces nothing
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            os.rename(real, aside)  # FAT and the like; the name was free a moment ago, and we hold the lock
+        else:
             os.unlink(real)
-        except FileNotFoundError:
-            pass
+
+    _durably(move, real, path)
+    return aside
+
+
+def _durably(change: Callable[[], None], real: str, path: Any) -> None:
+    """Make a change of names in the directory of `real`, and make it durable."""
+    if not hasattr(os, "O_DIRECTORY"):  # Windows has no way to sync a directory
+        change()
         return
     directory = _Directory()
     try:
         directory.open(os.path.dirname(real))
-        os.unlink(real)
-    except FileNotFoundError:
-        return
-    else:
+        change()
         sync_directory(atomicwrites.AtomicWriter(real, mode="wb").sync, directory, path, None)
     finally:
         directory.descriptor.let_go()
