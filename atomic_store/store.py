@@ -137,12 +137,14 @@ class AtomicStore(Generic[T]):
             TypeError: fn returned None.
             AtomicStoreError: called inside a block of this store: there, change `value`.
             ConflictError: others were faster each time, or write without the lock.
-            Exception: whatever fn raises. After any error store and value are as they were.
+            UncertainCommitError: as from commit(); the value is the new one.
+            Exception: whatever fn raises. After any other error store and value are as they were.
         """
         if self._inside():
             raise AtomicStoreError(f"update() inside the block of the store {self.path!r}: there, change store.value")
         with self._locked(always=self._location.has_lock):
-            for attempt in range(_ATTEMPTS):
+            attempt = 0
+            while True:
                 current, version, stored = self._read(exact=True)
                 new = fn(current)
                 if new is None:
@@ -150,14 +152,17 @@ class AtomicStore(Generic[T]):
                 try:
                     self._commit(new, version)
                 except ConflictError:
-                    if attempt == _ATTEMPTS - 1:
+                    attempt += 1
+                    if attempt == _ATTEMPTS:
                         raise
                     _pause(attempt)
-                else:
-                    self._value = new
-                    self.stored = stored
-                    break
-        return self._value
+                    continue
+                except UncertainCommitError:
+                    # It is what is visible; to commit again, as the error says, must not bring the old one back.
+                    self._value, self.stored = new, stored
+                    raise
+                self._value, self.stored = new, stored
+                return new
 
     def changed(self) -> bool:
         """Say whether what is stored is no longer what this store has read or written last.
@@ -184,11 +189,9 @@ class AtomicStore(Generic[T]):
             try:
                 self._location.delete(self._version if self._raises else ANY)
             except UncertainCommitError as error:
-                self._version = error.version
+                self._begin_anew(error.version)  # gone is what is visible: no exit shall bring it back unasked
                 raise
-            self._value, self._version, self.stored = _copy(self._default), None, False
-            self._forget()
-            self._deleted = self.level > 0
+            self._begin_anew(None)
 
     def __enter__(self) -> AtomicStore[T]:
         """Enter a block; the outermost one of a store with lock= takes the lock and reads what is new.
@@ -306,6 +309,12 @@ class AtomicStore(Generic[T]):
             raise
         self._version = file.version
         self._forget()
+
+    def _begin_anew(self, version: object) -> None:
+        """What was stored is deleted: take a fresh default, which a block's exit commits only if asked to."""
+        self._value, self._version, self.stored = _copy(self._default), version, False
+        self._forget()
+        self._deleted = self.level > 0
 
     def _forget(self) -> None:
         """Memory and place agree: nothing was assigned, deleted or failed since."""

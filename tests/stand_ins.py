@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -78,6 +81,18 @@ def pretend_module(monkeypatch: pytest.MonkeyPatch, module_name: str, **attribut
         setattr(module, name, value)
     monkeypatch.setitem(sys.modules, module_name, module)
     return module
+
+
+def directories_cannot_be_synced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each fsync of a directory fail with EIO, after all the rest of a commit has worked."""
+    fsync = os.fsync
+
+    def failing(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        fsync(descriptor)
+
+    monkeypatch.setattr("atomicwrites._proper_fsync", failing)  # its name for os.fsync, taken at import
 
 
 def stored(path: Path) -> Any:

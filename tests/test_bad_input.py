@@ -8,7 +8,6 @@ import errno
 import json
 import os
 import pickle
-import stat
 import struct
 import sys
 import tempfile
@@ -22,7 +21,7 @@ import bson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stand_ins import Files, Strings, by_hand, inside
+from stand_ins import Files, Strings, by_hand, directories_cannot_be_synced, inside
 from support import require
 
 import atomic_store
@@ -380,14 +379,7 @@ def make_lock_timeout(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def make_uncertain_commit_error(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fsync = os.fsync  # which atomicwrites, that makes the call, keeps under a name of its own
-
-    def failing(descriptor: int) -> None:
-        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
-        fsync(descriptor)
-
-    monkeypatch.setattr("atomicwrites._proper_fsync", failing)
+    directories_cannot_be_synced(monkeypatch)
     atomic_store.open(path, default=1, on_conflict="raise").commit()
 
 

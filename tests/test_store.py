@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -11,10 +12,18 @@ from typing import Any
 
 import pytest
 from machine import in_child
-from stand_ins import Files, by_hand, inside, stored
+from stand_ins import Files, by_hand, directories_cannot_be_synced, inside, stored
 
 import atomic_store
-from atomic_store import AtomicStore, AtomicStoreError, ConflictError, LoadError, LockError, LockTimeout
+from atomic_store import (
+    AtomicStore,
+    AtomicStoreError,
+    ConflictError,
+    LoadError,
+    LockError,
+    LockTimeout,
+    UncertainCommitError,
+)
 
 LEAVING = [RuntimeError, KeyboardInterrupt, SystemExit, GeneratorExit]
 
@@ -554,6 +563,52 @@ def test_delete_does_not_hit_a_stranger(path: Path) -> None:
         store.delete()
     assert stored(path) == "hand edit"
     assert store.value == 1
+
+
+# --- when nobody knows whether it lasts -------------------------------------------------------------------------------
+
+
+def test_commit_again_after_an_uncertain_update_does_not_undo_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an update that is visible but may not last, the value is the new one: the advised commit() stores that."""
+    by_hand(path, 1)
+    store = atomic_store.open(path, on_conflict="raise")
+    directories_cannot_be_synced(monkeypatch)
+    with pytest.raises(UncertainCommitError):
+        store.update(lambda value: value + 1)
+    assert store.value == stored(path) == 2
+    monkeypatch.undo()
+    store.commit()
+    assert stored(path) == 2
+
+
+def test_commit_again_after_an_uncertain_commit_is_no_conflict(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store knows the version that its own uncertain commit has left: the next one does not meet a stranger."""
+    store = atomic_store.open(path, default=1, on_conflict="raise")
+    directories_cannot_be_synced(monkeypatch)
+    with pytest.raises(UncertainCommitError) as caught:
+        store.commit()
+    assert caught.value.version is not None
+    assert not store.changed()
+    monkeypatch.undo()
+    store.commit()
+    assert stored(path) == 1
+
+
+@pytest.mark.parametrize("inside_a_block", [False, True])
+def test_uncertain_deletion_is_not_brought_back(path: Path, monkeypatch: pytest.MonkeyPatch, inside_a_block: bool) -> None:
+    """What is gone, though perhaps not for good, is deleted: the value is the default, no exit restores the old one."""
+    by_hand(path, "old")
+    store = atomic_store.open(path, default="default", on_conflict="raise")
+    directories_cannot_be_synced(monkeypatch)
+    with store if inside_a_block else contextlib.nullcontext():
+        with pytest.raises(UncertainCommitError):
+            store.delete()
+        monkeypatch.undo()
+    assert not path.exists()
+    assert store.value == "default"
+    assert not store.changed()
+    store.commit()
+    assert stored(path) == "default"
 
 
 # --- conflicts and locks, as far as one process sees them ------------------------------------------------------------
