@@ -18,18 +18,28 @@ from .errors import (
     LockError,
     LockTimeout,
     MissingLibraryError,
+    SignatureError,
     UncertainCommitError,
+    VersionError,
 )
 from .formats.base import AbstractFormatBstr, AbstractFormatFile, WrapBinaryFormat
 from .store import AtomicStore
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, TypeVar, overload
 
-    from .formats.wrappers import Verified
+    from .formats.wrappers import Compressed, Signed, Verified, Versioned
     from .locations._local import LocalFile
     from .store import Path
+
+    T = TypeVar("T")
+else:
+
+    def overload(signature):
+        """Stand in for typing.overload, whose import costs more than the rest of the start-up."""
+        return signature
+
 
 __version__ = "0.1.0"
 
@@ -38,6 +48,7 @@ __all__ = [
     "AbstractFormatFile",
     "AtomicStore",
     "AtomicStoreError",
+    "Compressed",
     "ConflictError",
     "FormatError",
     "LoadError",
@@ -46,11 +57,49 @@ __all__ = [
     "LockError",
     "LockTimeout",
     "MissingLibraryError",
+    "SignatureError",
+    "Signed",
     "UncertainCommitError",
     "Verified",
+    "VersionError",
+    "Versioned",
     "WrapBinaryFormat",
     "open",
 ]
+
+
+@overload
+def open(
+    path: Path,
+    default: T,
+    format: Any = None,
+    is_binary: bool | None = None,
+    load_kwargs: dict[str, Any] | None = None,
+    dump_kwargs: dict[str, Any] | None = None,
+    ignore_inner_exits: bool | None = False,
+    *,
+    type: type[T],
+    lock: bool | float = False,
+    on_conflict: str | None = None,
+    on_corrupt: str = "raise",
+) -> AtomicStore[T]: ...
+
+
+@overload
+def open(
+    path: Path,
+    default: Any = None,
+    format: Any = None,
+    is_binary: bool | None = None,
+    load_kwargs: dict[str, Any] | None = None,
+    dump_kwargs: dict[str, Any] | None = None,
+    ignore_inner_exits: bool | None = False,
+    *,
+    type: None = None,
+    lock: bool | float = False,
+    on_conflict: str | None = None,
+    on_corrupt: str = "raise",
+) -> AtomicStore[Any]: ...
 
 
 def open(
@@ -62,8 +111,10 @@ def open(
     dump_kwargs: dict[str, Any] | None = None,
     ignore_inner_exits: bool | None = False,
     *,
+    type: Any = None,
     lock: bool | float = False,
     on_conflict: str | None = None,
+    on_corrupt: str = "raise",
 ) -> AtomicStore[Any]:
     """Open the store at `path`: its value is what is stored there, or the default. Nothing is written yet.
 
@@ -81,10 +132,16 @@ def open(
         dump_kwargs: keywords for each dump, such as {"indent": 2}.
         ignore_inner_exits: True: where blocks of this store are nested, only leaving the outermost
             commits. False or None: each does.
+        type: the type that the value has to be of: a dataclass, attrs or pydantic class, msgspec.Struct,
+            TypedDict, or a container of them, and so may be the datetimes, sets, enums inside. It is
+            stored as plain data; the default must be of the type too. None: anything the format holds.
         lock: True: hold an inter-process lock from the outermost `with` to its exit. A number: the
             same, but wait for it for so many seconds at most; 0 tries once.
         on_conflict: what a commit does if somebody else has changed what is stored since it was
             read: "raise" a ConflictError, or "overwrite". None: "raise" with lock=, else "overwrite".
+        on_corrupt: what happens to bytes that the format refuses: "raise" a LoadError, or "quarantine":
+            they are moved to `NAME.corrupt-<UTC time>` beside, a warning says so, and the default is
+            used. Never for what cannot be read, does not fit `type`, or is of another key or version.
 
     Raises:
         LoadError: the format refuses the stored bytes, also an empty file. They are never replaced
@@ -101,12 +158,15 @@ def open(
         load_kwargs,
         dump_kwargs,
         ignore_inner_exits,
+        type=type,
         lock=lock,
         on_conflict=on_conflict,
+        on_corrupt=on_corrupt,
     )
 
 
-_ELSEWHERE = {"LocalFile": "locations._local", "Verified": "formats.wrappers"}
+_WRAPPERS = ("Compressed", "Signed", "Verified", "Versioned")
+_ELSEWHERE = {"LocalFile": "locations._local"} | dict.fromkeys(_WRAPPERS, "formats.wrappers")
 
 
 def __getattr__(name: str) -> Any:

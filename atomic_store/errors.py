@@ -4,6 +4,8 @@ Each error is also the standard error that programs already catch::
 
     AtomicStoreError
       LoadError (ValueError)             the stored bytes are not what the format expects
+        SignatureError                     they are not signed with a key of ours
+        VersionError                       they are of a version that this program does not know
       LocationError (ValueError)         this can never name a place
       FormatError (ValueError)           this is no format, or the format broke its contract
         MissingLibraryError (ImportError)  the format is fine, its package is not installed
@@ -34,13 +36,26 @@ class LoadError(AtomicStoreError, ValueError):
         path: the place, as the program spelled it.
         format: the label of the format that refused the bytes.
         size: how many bytes are stored there, None where it is not known.
+        damaged: whether the format refused the bytes as such. False: they may be sound, and it is the
+            program, its types, keys, versions or classes, that they do not suit.
     """
 
-    def __init__(self, message: str, path: Any = None, format: str | None = None, size: int | None = None) -> None:
+    def __init__(
+        self, message: str, path: Any = None, format: str | None = None, size: int | None = None, damaged: bool = True
+    ) -> None:
         super().__init__(message)
+        self.damaged = damaged
         self.path = path
         self.format = format
         self.size = size
+
+
+class SignatureError(LoadError):
+    """The stored bytes carry no signature, or none that a key of ours has made; not one was decoded."""
+
+
+class VersionError(LoadError):
+    """The stored value is of a newer version, or of one so old that no migration begins there."""
 
 
 class LocationError(AtomicStoreError, ValueError):

@@ -6,7 +6,7 @@ It touches no file itself: a location keeps the bytes, a codec turns them into t
 from __future__ import annotations
 
 from . import formats, locations
-from .errors import AtomicStoreError, ConflictError, LockError, UncertainCommitError
+from .errors import AtomicStoreError, ConflictError, LoadError, LockError, UncertainCommitError
 from .locations.base import ANY
 
 TYPE_CHECKING = False
@@ -63,17 +63,22 @@ class AtomicStore(Generic[T]):
         dump_kwargs: dict[str, Any] | None = None,
         ignore_inner_exits: bool | None = False,
         *,
+        type: Any = None,
         lock: bool | float = False,
         on_conflict: str | None = None,
+        on_corrupt: str = "raise",
     ) -> None:
         self._location = locations.resolve(path)
-        self._codec = formats.resolve(format, is_binary, load_kwargs, dump_kwargs, self.path)
+        self._type = type
+        self._codec = formats.resolve(format, is_binary, load_kwargs, dump_kwargs, self.path, type)
+        self._codec.check_default(default)
         self._format = format
         self._is_binary = is_binary
         self._timeout = _timeout(lock)
         self._locks = lock is not False
         self._raises = _raises(on_conflict, self._locks)
-        self._exact = self._locks or self._raises
+        self._quarantines = _quarantines(on_corrupt)
+        self._exact = self._locks or self._raises or self._quarantines
         self._default = _copy(default)
         self.ignore_inner_exits = ignore_inner_exits
         self.level = 0
@@ -283,7 +288,7 @@ class AtomicStore(Generic[T]):
         self._codec.dump_kwargs = dump_kwargs
 
     def _resolve(self, format: Any, is_binary: bool | None) -> None:
-        self._codec = formats.resolve(format, is_binary, self.load_kwargs, self.dump_kwargs, self.path)
+        self._codec = formats.resolve(format, is_binary, self.load_kwargs, self.dump_kwargs, self.path, self._type)
         self._format = format
         self._is_binary = is_binary
 
@@ -293,11 +298,31 @@ class AtomicStore(Generic[T]):
 
     def _read(self, exact: bool) -> tuple[Any, object, bool]:
         """Give what is stored or a fresh default, its version, and whether it was stored."""
-        file = self._location.read(exact)
-        if file is None:
-            return _copy(self._default), None, False
-        with file:
-            return self._codec.load(file), file.version, True
+        while (file := self._location.read(exact)) is not None:
+            with file:
+                try:
+                    return self._codec.load(file), file.version, True
+                except LoadError as error:
+                    if not self._quarantines or not error.damaged:
+                        raise
+                    self._set_aside(file.version, error)
+        return _copy(self._default), None, False
+
+    def _set_aside(self, version: object, error: LoadError) -> None:
+        """Move what no format can read out of the way, and say so."""
+        try:
+            aside = self._location.set_aside(version)
+        except ConflictError:
+            return  # somebody was faster, with a new value or the same clean-up: read again
+        import logging  # here: 11 ms that only a corrupt file costs
+        import warnings
+
+        message = (
+            f"{self.path!r} held no value that the format {error.format} can read ({error.__cause__ or error}); the bytes "
+            f"are kept as {aside!r}, and the store goes on with the default"
+        )
+        logging.getLogger("atomic_store").warning(message)
+        warnings.warn(message, UserWarning, stacklevel=6)  # the line that called open()
 
     def _commit(self, value: Any, expected: object) -> None:
         self._failed = True
@@ -419,6 +444,12 @@ def _raises(on_conflict: str | None, locks: bool) -> bool:
     if on_conflict not in (None, "overwrite", "raise"):
         raise ValueError(f'on_conflict should be None, "overwrite" or "raise", not {on_conflict!r}')
     return locks if on_conflict is None else on_conflict == "raise"
+
+
+def _quarantines(on_corrupt: str) -> bool:
+    if on_corrupt not in ("raise", "quarantine"):
+        raise ValueError(f'on_corrupt should be "raise" or "quarantine", not {on_corrupt!r}')
+    return on_corrupt == "quarantine"
 
 
 def _thread() -> int:

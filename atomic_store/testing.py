@@ -48,10 +48,12 @@ class Memory(Location):
 
     Attributes:
         content: what is stored now. Assign to it what somebody else would have written.
+        asides: what was set aside because no format could read it, oldest first.
     """
 
     def __init__(self, content: bytes | None = None, path: str = "memory") -> None:
         self.content = content
+        self.asides: list[bytes] = []
         self._path = path
         self._condition = threading.Condition()
         self._holder: _MemoryLock | None = None
@@ -80,6 +82,14 @@ class Memory(Location):
         """Forget what is stored; see Location.delete."""
         with self.comparing(expected):
             self.content = None
+
+    def set_aside(self, version: object) -> str:
+        """Keep what is stored in `asides`, and forget it; see Location.set_aside."""
+        with self.comparing(version):
+            assert self.content is not None
+            self.asides.append(self.content)
+            self.content = None
+        return f"{self._path}.corrupt-{len(self.asides)}"
 
     def lock(self, timeout: float | None = None) -> Lock:
         """Take the lock of this place, waiting for at most `timeout` seconds.

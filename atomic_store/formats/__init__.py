@@ -32,6 +32,9 @@ SUFFIXES = {
 }
 """What format="auto" goes by. Never pickle: a file's name must not decide whether it may run code."""
 
+COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".zst": "zstd"}
+"""The suffixes that may follow one of these."""
+
 GROUP = "atomic_store.formats"
 """The entry-point group in which an installed package may add names."""
 
@@ -42,6 +45,7 @@ def resolve(
     load_kwargs: dict[str, Any] | None = None,
     dump_kwargs: dict[str, Any] | None = None,
     path: Any = "",
+    type: Any = None,
 ) -> Codec:
     """Give the codec for what the user calls a format; nothing is read or written yet.
 
@@ -51,6 +55,7 @@ def resolve(
         load_kwargs: keywords of every load.
         dump_kwargs: keywords of every dump.
         path: whose suffix "auto" goes by.
+        type: the type that every value has to be of; None: anything.
 
     Raises:
         FormatError: it is no format, or no name of one.
@@ -61,44 +66,48 @@ def resolve(
     if is_binary not in (None, True, False):
         raise FormatError(f"is_binary should be None, True or False, not {is_binary!r}")
     name = _name(format, path)
-    if name is None:
-        public, functions = find(format)
-    elif name in NAMES:
+    if isinstance(name, str) and name in NAMES:
         public, functions = _builtin(name)
-    else:
+    elif isinstance(name, str):
         public, functions = find(_installed(name))
         functions.label = name
-    return Codec(
-        public,
-        functions,
-        is_binary,
-        {} if load_kwargs is None else load_kwargs,
-        {} if dump_kwargs is None else dump_kwargs,
-    )
+    else:
+        public, functions = find(name)
+    load_kwargs, dump_kwargs = ({} if kwargs is None else kwargs for kwargs in (load_kwargs, dump_kwargs))
+    if type is None:
+        return Codec(public, functions, is_binary, load_kwargs, dump_kwargs)
+    from ._typed import TypedCodec
+
+    return TypedCodec(type, public, functions, is_binary, load_kwargs, dump_kwargs)
 
 
-def _name(format: Any, path: Any) -> str | None:
-    """Give the name that `format` means, None for an object that brings its own functions."""
+def _name(format: Any, path: Any) -> Any:
+    """Give the name that `format` means, or the object itself that brings its own functions."""
     if format is None:
         return "json"
     if isinstance(format, str):
-        return _by_suffix(path) if format == "auto" else format
+        return by_suffix(path) if format == "auto" else format
     import sys
 
     # A module as it is means the format of its name: ours is faster and finds more damage.
-    return next((name for name in ("json", "pickle", "bson") if format is sys.modules.get(name)), None)
+    return next((name for name in ("json", "pickle", "bson") if format is sys.modules.get(name)), format)
 
 
-def _by_suffix(path: Any) -> str:
+def by_suffix(path: Any) -> Any:
+    """Give the format for a path's suffix, with compression around it where there are two, as in .json.gz."""
     import os
 
-    suffix = os.path.splitext(os.fsdecode(path))[1].lower()
-    if suffix not in SUFFIXES:
+    rest, suffix = os.path.splitext(os.fsdecode(path))
+    if suffix.lower() in COMPRESSIONS:
+        from .wrappers import Compressed
+
+        return Compressed(by_suffix(rest), COMPRESSIONS[suffix.lower()])
+    if suffix.lower() not in SUFFIXES:
         raise FormatError(
             f'format="auto" should find one of the suffixes {", ".join(SUFFIXES)}, and finds {suffix!r} in {path!r}; '
             "name the format (pickle is used only by name)"
         )
-    return SUFFIXES[suffix]
+    return SUFFIXES[suffix.lower()]
 
 
 def _builtin(name: str) -> tuple[Any, Any]:
@@ -110,7 +119,9 @@ def _builtin(name: str) -> tuple[Any, Any]:
         raise MissingLibraryError(
             f'format "{name}" needs the package {NAMES[name]}: pip install "atomic_store[{name}]" ({error})'
         ) from error
-    return module.public(), Functions(name, module.dump, module.load, streams=module.streams, takes_text=False)
+    return module.public(), Functions(
+        name, module.dump, module.load, streams=module.streams, takes_text=False, objects=module.objects
+    )
 
 
 def _installed(name: str) -> Any:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 streams = False
+objects = False
 
 
 def public() -> Any:

@@ -29,9 +29,10 @@ class Functions:
         whole: whether load takes the content, bytes or str, rather than a file.
         streams: whether load takes the raw file as it is stored, and reads it only forward.
         takes_text: whether load takes str (True) or bytes (False); None: it is found out.
+        objects: whether the format keeps Python objects as such, as pickle does.
     """
 
-    __slots__ = ("dump", "label", "load", "streams", "takes_text", "whole")
+    __slots__ = ("dump", "label", "load", "objects", "streams", "takes_text", "whole")
 
     def __init__(
         self,
@@ -41,6 +42,7 @@ class Functions:
         whole: bool = False,
         streams: bool = False,
         takes_text: bool | None = None,
+        objects: bool = False,
     ) -> None:
         self.label = label
         self.dump = dump
@@ -48,6 +50,7 @@ class Functions:
         self.whole = whole
         self.streams = streams
         self.takes_text = takes_text
+        self.objects = objects
 
 
 class Codec:
@@ -74,10 +77,13 @@ class Codec:
         self.is_binary = is_binary
         self.load_kwargs = load_kwargs
         self.dump_kwargs = dump_kwargs
-        self._functions = functions
+        self.functions = functions
         # What load takes: True text, False bytes, None: nothing has shown it yet.
         self._takes_text = functions.takes_text if is_binary is None else not is_binary
         self._wrote_text: bool | None = None
+
+    def check_default(self, default: Any) -> None:
+        """Raise TypeError where the default is no value that the store may have; here any is one."""
 
     def dump(self, value: Any, file: Any) -> None:
         """Write the value to a binary file.
@@ -88,7 +94,7 @@ class Codec:
         """
         sink = Sink(file, self.is_binary)
         try:
-            self._functions.dump(value, sink, **self.dump_kwargs)
+            self.functions.dump(value, sink, **self.dump_kwargs)
             if not sink.written and not self._is_empty_for(value):
                 raise FormatError(f"format {self.label} wrote nothing at all for a value of type {type(value).__name__}")
         except Exception as error:
@@ -106,7 +112,7 @@ class Codec:
             LoadError: the format refuses the bytes; its own exception is the cause.
             OSError: the file cannot be read.
         """
-        if self._functions.streams and not self._takes_text:
+        if self.functions.streams and not self._takes_text:
             return self._load_stream(file)
         content = file.read()
         refusals: list[Exception] = []
@@ -129,7 +135,7 @@ class Codec:
     def _load_stream(self, file: Any) -> Any:
         source = Source(file)
         try:
-            return self._functions.load(source, **self.load_kwargs)
+            return self.functions.load(source, **self.load_kwargs)
         except Exception as error:
             if error is source.error:
                 raise
@@ -160,11 +166,11 @@ class Codec:
 
     def _call_load(self, content: bytes, as_text: bool, name: Any) -> Any:
         given = str(content, "utf-8") if as_text else content
-        if self._functions.whole:
-            return self._functions.load(given, **self.load_kwargs)
+        if self.functions.whole:
+            return self.functions.load(given, **self.load_kwargs)
         file: Any = TextContent(given, newline="") if isinstance(given, str) else Content(given)
         file.name = name
-        return self._functions.load(file, **self.load_kwargs)
+        return self.functions.load(file, **self.load_kwargs)
 
     def _refusal(self, errors: list[Exception], path: Any, size: int | None) -> LoadError:
         telling = _telling(errors)
@@ -172,19 +178,23 @@ class Codec:
         if len(errors) > 1 and telling is errors[1] and not _is_mismatch(errors[0]) and describe(errors[0]) != told:
             told = f"{describe(errors[0])}; as text: {told}"
         held = "" if size is None else f" ({size} bytes)"
+        # The program's part, or this machine's, is not the file's fault: a keyword, a class that was moved, no memory.
+        sound = isinstance(telling, TypeError | AttributeError | ImportError | MemoryError | RecursionError)
+        way_out = "look at the program first" if sound else "restore the file, or delete it to begin with the default"
         return LoadError(
             f"{path!r}{held} should hold a value in the format {self.label}, which refuses it: {told}. "
-            "Nothing was changed; restore the file, or delete it to begin with the default",
+            f"Nothing was changed; {way_out}",
             path,
             self.label,
             size,
+            damaged=not sound,
         )
 
     def _is_nothing(self, value: Any) -> bool:
         """Say whether the format writes nothing for this value: {} in TOML, [] in CSV, but not None in YAML."""
         memory = io.BytesIO()
         try:
-            self._functions.dump(value, Sink(memory, self.is_binary), **self.dump_kwargs)
+            self.functions.dump(value, Sink(memory, self.is_binary), **self.dump_kwargs)
         except Exception:
             return False
         return not memory.getvalue()
@@ -254,6 +264,7 @@ class Content(io.BytesIO):
     """The stored bytes as a seekable file, for messages with the name of the place."""
 
     name: Any = None
+    size: int | None = None
 
 
 class TextContent(io.StringIO):
@@ -267,6 +278,8 @@ class Source(io.RawIOBase):
 
     def __init__(self, file: Any) -> None:
         self._file = file
+        self.name = file.name
+        self.size = file.size
         self.error: OSError | None = None
 
     def readable(self) -> bool:
@@ -321,7 +334,8 @@ def find(format: Any) -> tuple[Any, Functions]:
         if not _offers(format, writer, reader) or (label == _HANGS and not whole):
             continue
         if not whole:
-            return format, Functions(label, format.dump, format.load, takes_text=takes_text)
+            streams, objects = (getattr(format, name, None) is True for name in ("streams", "holds_objects"))  # our wrappers
+            return format, Functions(label, format.dump, format.load, False, streams, takes_text, objects)
         functions = Functions(label, _writing(getattr(format, writer)), getattr(format, reader), True, takes_text=takes_text)
         return WrapBinaryFormat(format) if writer == "dumps" else format, functions
     names = [name for writer, reader, _ in _INTERFACES for name in (writer, reader)]
@@ -367,8 +381,8 @@ def _safe(module: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
 
 
 def _label(format: Any) -> str:
-    name = getattr(format, "__name__", None)
-    return name if isinstance(name, str) else type(format).__name__
+    names = (getattr(format, attribute, None) for attribute in ("label", "__name__"))
+    return next((name for name in names if isinstance(name, str)), type(format).__name__)
 
 
 def _is_mismatch(error: BaseException) -> bool:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 streams = False
+objects = False
 
 
 def public() -> Any:
@@ -25,7 +26,12 @@ def public() -> Any:
 def dump(value: Any, file: Any, **kwargs: Any) -> None:
     """Write the value; keywords are those of json.dumps."""
     # One dumps() and one write: json.dump() is 1.9 times slower, for the C encoder only serves dumps().
-    file.write(json.dumps(value, **kwargs))
+    try:
+        text = json.dumps(value, **kwargs)
+    except TypeError as error:
+        _hint(error, value)
+        raise
+    file.write(text)
 
 
 def load(file: Any, **kwargs: Any) -> Any:
@@ -39,3 +45,26 @@ def _text(content: Any) -> Any:
     if isinstance(content, str):
         return content.removeprefix("\ufeff")
     return str(content.removeprefix(b"\xef\xbb\xbf"), "utf-8")
+
+
+def _hint(error: TypeError, value: Any) -> None:
+    """Add the way out to a TypeError about an object that type= can store."""
+    marks = ("__dataclass_fields__", "__attrs_attrs__", "__struct_fields__", "__pydantic_fields__", "isoformat")
+    waiting: list[Any] = [value]
+    seen: set[int] = set()
+    while waiting:
+        item = waiting.pop()
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        kind: Any = item.__class__
+        if any(hasattr(kind, mark) for mark in marks):
+            error.add_note(
+                f"JSON has no {kind.__name__}, but open(..., type=...) with the type of the whole value stores and "
+                'loads it as such: pip install "atomic_store[typed]"'
+            )
+            return
+        if isinstance(item, dict):
+            waiting += [*item.keys(), *item.values()]
+        elif isinstance(item, list | tuple):
+            waiting += item

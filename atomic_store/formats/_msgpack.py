@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 streams = False
+objects = False
 msgpack: Any = untyped
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 streams = True
+objects = True
 
 PROTOCOL = 4
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 streams = False
+objects = False
 
 
 def public() -> Any:

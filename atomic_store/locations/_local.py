@@ -118,6 +118,27 @@ class LocalFile(Location):
             if lock is not None:
                 lock.release()
 
+    def set_aside(self, version: object) -> str:
+        """Rename the file to `NAME.corrupt-<UTC time>` beside it, under the lock; give the new path.
+
+        Raises:
+            ConflictError: the file is no longer this version.
+            UncertainCommitError: it is renamed, but may have its old name again after a power loss.
+        """
+        lock = None
+        try:
+            from ._writer import move_aside
+
+            lock = self.lock_for_this()
+            self.require(version)
+            return move_aside(self.real(), self._path)
+        except OSError as error:
+            name(error, self._path)
+            raise
+        finally:
+            if lock is not None:
+                lock.release()
+
     def lock(self, timeout: float | None = None) -> SidecarLock:
         """Take the sidecar lock `.NAME.lock` beside the real file, and sweep the temps of crashed writers.
 
@@ -423,6 +444,8 @@ def _absolute(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
         raise LocationError(f"path should be a file's path and cannot be encoded: {path!r} ({error})") from error
     if "\0" in text:
         raise LocationError(f"path should be a file's path and has a NUL inside: {path!r}")
+    if not text:
+        raise LocationError("path should be a file's path and is empty")
     if os.path.basename(text) in ("", ".", ".."):
         raise LocationError(f"path should be a file's path and names a directory: {path!r}")
     if os.path.isabs(text):

@@ -225,7 +225,7 @@ def _wait(descriptor: int, deadline: float | None, sidecar: str, name: Any, time
         if deadline is not None:
             left = deadline - time.monotonic()
             if left <= 0:
-                raise LockTimeout(f"cannot lock {name!r}: somebody else has held {sidecar!r} for {timeout} s")
+                raise LockTimeout(f"cannot lock {name!r}: somebody else holds {sidecar!r}, after {timeout} s too")
             delay = min(delay, left)
         time.sleep(delay)
         delay = min(2 * delay, LONGEST_DELAY)

@@ -119,6 +119,14 @@ class Location(ABC):
         """
 
     @abstractmethod
+    def set_aside(self, version: object) -> str:
+        """Move the stored bytes away under a new name, never over another one; give that name.
+
+        Raises:
+            ConflictError: the place no longer holds this version; it was left alone.
+        """
+
+    @abstractmethod
     def lock(self, timeout: float | None = None) -> Lock:
         """Take the place's lock, waiting for at most `timeout` seconds (None: as long as it takes).
 
