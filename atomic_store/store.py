@@ -248,7 +248,10 @@ class AtomicStore(Generic[T]):
     def path(self, path: Path) -> None:
         if self._held is not None:
             raise AtomicStoreError(f"the store {self.path!r} holds the lock of its place: leave the block, then assign path")
-        self._location = locations.resolve(path)
+        location = locations.resolve(path)
+        if isinstance(self._format, str) and self._format == "auto":
+            self._resolve(self._format, self._is_binary, location.path)
+        self._location = location
         self._version = None
 
     @property
@@ -258,7 +261,7 @@ class AtomicStore(Generic[T]):
 
     @format.setter  # noqa: A003 - the attribute has had this name since 0.0.1
     def format(self, format: Any) -> None:
-        self._resolve(format, self._is_binary)
+        self._resolve(format, self._is_binary, self.path)
 
     @property
     def is_binary(self) -> bool:
@@ -267,7 +270,7 @@ class AtomicStore(Generic[T]):
 
     @is_binary.setter
     def is_binary(self, is_binary: bool | None) -> None:
-        self._resolve(self._format, is_binary)
+        self._resolve(self._format, is_binary, self.path)
 
     @property
     def load_kwargs(self) -> dict[str, Any]:
@@ -287,8 +290,8 @@ class AtomicStore(Generic[T]):
     def dump_kwargs(self, dump_kwargs: dict[str, Any]) -> None:
         self._codec.dump_kwargs = dump_kwargs
 
-    def _resolve(self, format: Any, is_binary: bool | None) -> None:
-        self._codec = formats.resolve(format, is_binary, self.load_kwargs, self.dump_kwargs, self.path, self._type)
+    def _resolve(self, format: Any, is_binary: bool | None, path: Any) -> None:
+        self._codec = formats.resolve(format, is_binary, self.load_kwargs, self.dump_kwargs, path, self._type)
         self._format = format
         self._is_binary = is_binary
 

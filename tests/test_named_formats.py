@@ -1,0 +1,240 @@
+"""Formats that have a name: yaml, toml, msgpack, cbor; "auto", which goes by the suffix; names from installed packages."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from stand_ins import inside, join_text, only_text, pretend_module
+
+import atomic_store
+from atomic_store import FormatError, LoadError, MissingLibraryError
+
+PACKAGES = {"yaml": "ruamel.yaml", "toml": "tomlkit", "msgpack": "msgpack", "cbor": "cbor2"}
+SAMPLE = {"name": "Zoë", "numbers": [1, 2.5, -(2**40)], "more": {"empty": [], "true": True}}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "value"
+
+
+def forget(monkeypatch: pytest.MonkeyPatch, format: str) -> None:
+    """Let the package of this format be one that is not installed."""
+    monkeypatch.delitem(sys.modules, f"atomic_store.formats._{format}", raising=False)
+    monkeypatch.setitem(sys.modules, PACKAGES[format], None)
+
+
+@pytest.mark.parametrize("format", PACKAGES)
+def test_value_comes_back(path: Path, format: str) -> None:
+    """What a named format writes it reads again, in the same store and in another one."""
+    store = atomic_store.open(path, default=SAMPLE, format=format)
+    store.commit()
+    assert store.reload() == SAMPLE
+    assert atomic_store.open(path, format=format).value == SAMPLE
+    assert store.format == format
+    assert repr(store).endswith(f"format {format}>")
+
+
+@pytest.mark.parametrize("format", PACKAGES)
+def test_format_is_found_by_the_suffix(tmp_path: Path, format: str) -> None:
+    """format="auto" takes the format that the suffix stands for, in upper case as well."""
+    for name in (f"value.{format}", f"VALUE.{format.upper()}"):
+        atomic_store.open(tmp_path / name, default=SAMPLE, format="auto").commit()
+        assert atomic_store.open(tmp_path / name, format=format).value == SAMPLE
+
+
+def test_moved_store_goes_by_the_suffix_of_its_new_place(tmp_path: Path) -> None:
+    """With format="auto" the suffix of each new path counts, bytes too; a suffix that is none leaves the store as it was."""
+    store = atomic_store.open(tmp_path / "a.json", default={"a": 1}, format="auto")
+    store.path = bytes(tmp_path / "a.yml")
+    store.commit()
+    with pytest.raises(FormatError, match="auto"):
+        store.path = tmp_path / "a.txt"
+    store.value["a"] = 2
+    store.commit()
+    assert inside(tmp_path) == ["a.yml"]
+    assert (tmp_path / "a.yml").read_text() == "a: 2\n"
+
+
+@pytest.mark.parametrize("name", ["value", "value.pickle", "value.pkl", "value.txt", ".json"])
+def test_suffix_never_leads_to_pickle_or_to_a_guess(tmp_path: Path, name: str) -> None:
+    """A suffix that stands for nothing, and that of a pickle, is a FormatError that lists those that do."""
+    (tmp_path / name).write_bytes(pickle.dumps(1))
+    with pytest.raises(FormatError, match=r"\.json, .*finds ''|\.json, .*finds '\.") as caught:
+        atomic_store.open(tmp_path / name, format="auto")
+    assert repr(tmp_path / name) in str(caught.value)
+
+
+def test_suffix_counts_only_if_asked_to(tmp_path: Path) -> None:
+    """Without format= a store is JSON for ever, whatever its suffix."""
+    atomic_store.open(tmp_path / "value.yaml", default=[1]).commit()
+    assert (tmp_path / "value.yaml").read_text() == "[1]"
+
+
+@pytest.mark.parametrize("format", PACKAGES)
+def test_missing_package_says_how_to_install_it(path: Path, format: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without its package a format is a MissingLibraryError at open(), with the extra that installs it."""
+    forget(monkeypatch, format)
+    with pytest.raises(MissingLibraryError, match=rf'pip install "atomic_store\[{format}\]"') as caught:
+        atomic_store.open(path, format=format)
+    assert PACKAGES[format] in str(caught.value)
+    assert isinstance(caught.value.__cause__, ImportError)
+
+
+@pytest.mark.parametrize("format", PACKAGES)
+def test_empty_file_is_a_value_only_where_it_is_written_so(path: Path, format: str) -> None:
+    """An empty file is {} in TOML, which is how TOML writes {}; for the others it is damage."""
+    path.touch()
+    if format == "toml":
+        assert atomic_store.open(path, format=format).value == {}
+        return
+    with pytest.raises(LoadError) as caught:
+        atomic_store.open(path, default=1, format=format)
+    assert (caught.value.format, caught.value.size) == (format, 0)
+
+
+@pytest.mark.parametrize("format", ["msgpack", "cbor"])
+def test_bytes_behind_the_value_are_damage(path: Path, format: str) -> None:
+    """What follows the end of a binary document, and what is cut from it, shows that it is not what was written."""
+    atomic_store.open(path, default=SAMPLE, format=format).commit()
+    whole = path.read_bytes()
+    for content in (whole + b"\0", whole + whole, *(whole[:size] for size in range(len(whole)))):
+        path.write_bytes(content)
+        with pytest.raises(LoadError):
+            atomic_store.open(path, format=format)
+
+
+@pytest.mark.parametrize(
+    ("format", "value"),
+    [
+        ("yaml", {"a": object()}),
+        ("toml", [1]),
+        ("toml", {"a": object()}),
+        ("msgpack", {1, 2}),
+        ("msgpack", 2**70),
+        ("cbor", object()),
+    ],
+)
+def test_value_that_cannot_be_written_costs_nothing(path: Path, format: str, value: Any) -> None:
+    """The package's own exception comes out with a note; the old value is whole, and the next commit works."""
+    store = atomic_store.open(path, default={"old": 1}, format=format)
+    store.commit()
+    before = path.read_bytes()
+    store.value = value
+    with pytest.raises(Exception) as caught:
+        store.commit()
+    assert any(repr(path) in note and f"format {format}" in note for note in caught.value.__notes__)
+    assert path.read_bytes() == before
+    assert inside(path.parent) == ["value"]
+    store.value = {"new": 1}
+    store.commit()
+    assert store.reload() == {"new": 1}
+
+
+@pytest.mark.parametrize(
+    ("format", "options", "value", "written"),
+    [
+        ("yaml", {"dump_kwargs": {"default_flow_style": True}}, {"a": [1]}, b"{a: [1]}\n"),
+        ("toml", {"dump_kwargs": {"sort_keys": True}}, {"b": 1, "a": 2}, b"a = 2\nb = 1\n"),
+        ("msgpack", {"dump_kwargs": {"use_single_float": True}}, 1.5, b"\xca\x3f\xc0\0\0"),
+        ("cbor", {"dump_kwargs": {"canonical": True}}, 1.5, b"\xf9\x3e\0"),
+        ("msgpack", {"load_kwargs": {"use_list": False}}, (1, 2), b"\x92\1\2"),
+    ],
+)
+def test_keywords_reach_the_package(path: Path, format: str, options: dict[str, Any], value: Any, written: bytes) -> None:
+    """Keywords are those of the package, on both ways."""
+    atomic_store.open(path, default=value, format=format, **options).commit()
+    assert path.read_bytes() == written
+    assert atomic_store.open(path, format=format, **options).value == value
+
+
+@pytest.mark.parametrize("format", ["yaml", "toml"])
+def test_comment_survives_a_change_of_the_value(path: Path, format: str) -> None:
+    """In a file that people edit, a change of the loaded value leaves their comments."""
+    path.write_text("# by hand\na: 1\n" if format == "yaml" else "# by hand\na = 1\n")
+    with atomic_store.open(path, format=format) as store:
+        store.value["a"] = 2
+    assert path.read_text() == ("# by hand\na: 2\n" if format == "yaml" else "# by hand\na = 2\n")
+
+
+def test_misspelled_option_of_yaml_is_refused(path: Path) -> None:
+    """An option that ruamel.yaml does not know would be without effect: it is a TypeError instead."""
+    with pytest.raises(TypeError, match="'widht' is no attribute"):
+        atomic_store.open(path, default={}, format="yaml", dump_kwargs={"widht": 100}).commit()
+
+
+def test_int_keys_that_msgpack_writes_it_reads(path: Path) -> None:
+    """The package by itself writes a mapping with int keys, and then refuses it; a store reads what it wrote."""
+    atomic_store.open(path, default={1: 2}, format="msgpack").commit()
+    assert atomic_store.open(path, format="msgpack").value == {1: 2}
+
+
+# --- names of installed packages -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Install a package that adds formats under the names given, as `name="module:object"`."""
+
+    def install(package: str, **points: str) -> None:
+        site = tmp_path / "site"
+        info = site / f"{package}-1.0.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+        lines = "".join(f"{name} = {value}\n" for name, value in points.items())
+        (info / "entry_points.txt").write_text(f"[atomic_store.formats]\n{lines}")
+        monkeypatch.syspath_prepend(site)
+
+    return install
+
+
+def test_name_of_an_installed_package_is_a_format(
+    path: Path, install: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A package that adds a name by an entry point is used under it, and messages call it so."""
+    install("lines-for-stores", lines="lines_for_stores:pair")
+    pretend_module(monkeypatch, "lines_for_stores", pair=(join_text, only_text))
+    atomic_store.open(path, default=["a"], format="lines").commit()
+    store = atomic_store.open(path, format="lines")
+    assert store.value == ["a"]
+    assert repr(store).endswith("format lines>")
+
+
+def test_installed_package_cannot_take_a_built_in_name(
+    path: Path, install: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What format="json" means does not depend on what else is installed."""
+    install("evil", json="evil:pair")
+    pretend_module(monkeypatch, "evil", pair=(str, str))
+    assert atomic_store.open(path, format="json").format is json
+
+
+def test_two_packages_with_one_name_are_refused(path: Path, install: Callable[..., None]) -> None:
+    """Which of two packages a name means is not left to chance: a FormatError names both."""
+    install("one", lines="one:pair")
+    install("two", lines="two:pair")
+    with pytest.raises(FormatError, match="more than one package") as caught:
+        atomic_store.open(path, format="lines")
+    assert "one:pair" in str(caught.value)
+    assert "two:pair" in str(caught.value)
+
+
+def test_installed_package_that_cannot_be_imported_is_named(path: Path, install: Callable[..., None]) -> None:
+    """A plugin that fails to load is a FormatError with its name, its module and the reason."""
+    install("broken", lines="nowhere_to_be_found:pair")
+    with pytest.raises(FormatError, match='format "lines" cannot be loaded from nowhere_to_be_found:pair') as caught:
+        atomic_store.open(path, format="lines")
+    assert isinstance(caught.value.__cause__, ModuleNotFoundError)
+
+
+def test_misspelled_name_of_an_installed_package_is_suggested(path: Path, install: Callable[..., None]) -> None:
+    """Names that packages have added are listed and suggested like the built-in ones."""
+    install("more", parquet="more:pair")
+    with pytest.raises(FormatError, match=r'json, .*parquet.*did you mean "parquet"'):
+        atomic_store.open(path, format="paquet")
