@@ -165,12 +165,18 @@ def test_error_of_the_parser_can_be_told(path: Path) -> None:
     assert "JSONDecodeError: Expecting ',' delimiter: line 2 column 2" in str(error)
 
 
-def test_keyword_that_the_load_refuses_is_told(path: Path) -> None:
-    """A misspelled keyword is no reason to think of the file: its name is in the message, the TypeError is the cause."""
+def test_programs_mistake_is_not_blamed_on_the_file(path: Path) -> None:
+    """A misspelled keyword, a class that was moved: told as such, and nobody is advised to delete a sound file."""
     by_hand(path, 1)
     with pytest.raises(LoadError, match=r"TypeError: .*'nope'") as caught:
         atomic_store.open(path, load_kwargs={"nope": 1})
     assert isinstance(caught.value.__cause__, TypeError)
+    for error in (caught.value, refuse(path, "pickle", b"cnowhere\nto_be_found\n.")):
+        assert not error.damaged
+        assert "delete" not in str(error)
+    damaged = refuse(path, "json", b"[1,")
+    assert damaged.damaged
+    assert "delete it to begin with the default" in str(damaged)
 
 
 class Unspeakable(Exception):

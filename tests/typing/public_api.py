@@ -26,7 +26,9 @@ from atomic_store import (
     LockError,
     LockTimeout,
     MissingLibraryError,
+    SignatureError,
     UncertainCommitError,
+    VersionError,
     WrapBinaryFormat,
 )
 
@@ -46,15 +48,15 @@ def opening(home: Path, entry: os.PathLike[bytes]) -> None:
     assert_type(atomic_store.open("a", lock=2.5, on_conflict=None), AtomicStore[Any])
     assert_type(AtomicStore[int]("a", 0, lock=0, on_conflict="raise"), AtomicStore[int])
 
-    atomic_store.open()  # type: ignore[call-arg]
-    atomic_store.open(3)  # type: ignore[arg-type]
-    atomic_store.open("a", is_binary="yes")  # type: ignore[arg-type]
-    atomic_store.open("a", dump_kwargs=[2])  # type: ignore[arg-type]
-    atomic_store.open("a", load_kwargs="indent")  # type: ignore[arg-type]
-    atomic_store.open("a", ignore_inner_exit=True)  # type: ignore[call-arg]
-    atomic_store.open("a", lock="yes")  # type: ignore[arg-type]
-    atomic_store.open("a", on_conflict=True)  # type: ignore[arg-type]
-    atomic_store.open("a", None, None, None, None, None, False, True)  # type: ignore[call-arg]
+    atomic_store.open()  # type: ignore[call-overload]
+    atomic_store.open(3)  # type: ignore[call-overload]
+    atomic_store.open("a", is_binary="yes")  # type: ignore[call-overload]
+    atomic_store.open("a", dump_kwargs=[2])  # type: ignore[call-overload]
+    atomic_store.open("a", load_kwargs="indent")  # type: ignore[call-overload]
+    atomic_store.open("a", ignore_inner_exit=True)  # type: ignore[call-overload]
+    atomic_store.open("a", lock="yes")  # type: ignore[call-overload]
+    atomic_store.open("a", on_conflict=True)  # type: ignore[call-overload]
+    atomic_store.open("a", None, None, None, None, None, False, True)  # type: ignore[call-overload]
     LocalFile("a", mode="rw-------")  # type: ignore[arg-type]
     LocalFile(None)  # type: ignore[arg-type]
 
@@ -99,6 +101,27 @@ def using(store: AtomicStore[Any], numbers: AtomicStore[list[int]]) -> None:
     store.dump_kwargs = [2]  # type: ignore[assignment]
     numbers.update(lambda value: "one")  # type: ignore[arg-type, return-value]
     numbers.update([1])  # type: ignore[arg-type]
+
+
+class State:
+    """A type of a user's own."""
+
+    runs: int = 0
+
+
+def typed() -> None:
+    """Know the type of the value by type=, and that the default has to be of it."""
+    store = atomic_store.open("a", State(), type=State)
+    assert_type(store, AtomicStore[State])
+    assert_type(store.value, State)
+    assert_type(store.value.runs, int)
+    assert_type(store.update(lambda state: state), State)
+    assert_type(atomic_store.open("a", default=0, format="auto", type=int, on_corrupt="quarantine"), AtomicStore[int])
+    assert_type(atomic_store.open("a", type=None), AtomicStore[Any])
+
+    store.value = 1  # type: ignore[assignment]
+    store.value.run = 1  # type: ignore[attr-defined]
+    atomic_store.open("a", on_corrupt=None)  # type: ignore[call-overload]
 
 
 class Lines(AbstractFormatFile):
@@ -147,10 +170,11 @@ def errors() -> None:
     imports: type[ImportError] = MissingLibraryError
     timeouts: type[TimeoutError] = LockTimeout
     systems: type[OSError] = UncertainCommitError
+    loads: list[type[LoadError]] = [SignatureError, VersionError]
     library: type[FormatError] = MissingLibraryError
     locks: type[LockError] = LockTimeout
     wrong: type[ValueError] = ConflictError  # type: ignore[assignment]
-    del root, values, imports, timeouts, systems, library, locks, wrong
+    del root, values, imports, timeouts, systems, loads, library, locks, wrong
 
 
 def evidence(load: LoadError, conflict: ConflictError, uncertain: UncertainCommitError) -> None:
@@ -158,6 +182,7 @@ def evidence(load: LoadError, conflict: ConflictError, uncertain: UncertainCommi
     assert_type(load.path, Any)
     assert_type(load.format, str | None)
     assert_type(load.size, int | None)
+    assert_type(load.damaged, bool)
     assert_type(conflict.path, Any)
     assert_type(conflict.expected, object)
     assert_type(conflict.found, object)
