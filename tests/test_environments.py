@@ -819,6 +819,31 @@ def test_child_that_ends_during_a_commit_removes_no_temp_of_its_parent(tmp_path:
     assert os.listdir(tmp_path) == ["state.json"]
 
 
+def test_a_dump_that_forks_and_goes_on_in_both_processes_is_committed_by_one(tmp_path: Path) -> None:
+    """A child that was forked in the middle of a dump and ends it cannot write into its parent's temp, nor publish it."""
+
+    class Forks(atomic_store.AbstractFormatFile):
+        child = -1
+
+        def dump(self, obj: Any, fp: Any, **kwargs: Any) -> None:
+            fp.write(b"half ")
+            self.child = os.fork()
+            fp.write(b"whole")
+
+    format = Forks()
+    path = tmp_path / "value"
+    store = atomic_store.open(path, default=1, format=format)
+    try:
+        store.commit()
+    except atomic_store.AtomicStoreError as error:
+        os._exit(0 if format.child == 0 and "forked" in str(error) and path.name in str(error) else 1)
+    if format.child == 0:
+        os._exit(2)
+    assert os.waitpid(format.child, 0)[1] == 0
+    assert path.read_bytes() == b"half whole"
+    assert os.listdir(tmp_path) == ["value"]
+
+
 def test_children_of_one_fork_do_not_meet_in_one_temp(tmp_path: Path) -> None:
     """Parent and child choose different names for their temps, though the fork copied the source of chance."""
     path = tmp_path / "state.json"

@@ -17,7 +17,7 @@ import time
 
 import atomicwrites
 
-from ..errors import UncertainCommitError
+from ..errors import AtomicStoreError, UncertainCommitError
 from ._descriptor import Descriptor
 from ._flock import NO_LOCKS, flock
 from ._local import Version, new_digest
@@ -191,6 +191,8 @@ class Writer(atomicwrites.AtomicWriter):
         After a failed fsync the kernel may have dropped the pages and call the next one a success
         (PostgreSQL's "fsyncgate", 2018): nothing is retried, the temp goes.
         """
+        if self._process != _process:
+            raise AtomicStoreError(f"the dump for {self._name!r} has forked: the parent commits, the child must not")
         f.flush()
         number = f.descriptor.fileno()
         status = os.fstat(number)
