@@ -90,6 +90,12 @@ class AtomicStore(Generic[T]):
     def __repr__(self) -> str:
         return f"<AtomicStore {self.path!r}, format {self._codec.label}>"
 
+    def __copy__(self) -> AtomicStore[T]:
+        """Give a second store on the same place, with the same value and no block open."""
+        twin: AtomicStore[T] = object.__new__(self.__class__)
+        twin.__dict__.update(self.__dict__, level=0, _held=None, _owner=None)
+        return twin
+
     @property
     def value(self) -> T:
         """The value: change it in place, or assign a new one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -826,3 +827,17 @@ def test_reload_waits_for_the_block_of_another_thread(path: Path) -> None:
         done.result()
     assert reloaded == [1]
     assert stored(path) == 1
+
+
+def test_copied_store_does_not_share_the_block_of_the_first(path: Path) -> None:
+    """copy.copy() gives a second store on the same place: it holds no lock, and the first one's block goes on."""
+    store = atomic_store.open(path, default=[1], lock=True)
+    with store:
+        twin = copy.copy(store)
+        assert (twin.value, twin.level, twin.path) == ([1], 0, store.path)
+        with pytest.raises(LockError):
+            twin.__enter__()
+        store.value.append(2)
+    with twin:
+        twin.value = [*twin.value, 3]
+    assert stored(path) == [1, 2, 3]
