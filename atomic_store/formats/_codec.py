@@ -93,6 +93,7 @@ class Codec:
             FormatError: it wrote nothing at all, and nothing is not how it writes this value.
         """
         sink = Sink(file, self.is_binary)
+        sink.load_kwargs = self.load_kwargs
         try:
             self.functions.dump(value, sink, **self.dump_kwargs)
             if not sink.written and not self._is_empty_for(value):
@@ -214,6 +215,7 @@ class Sink(io.RawIOBase):
     """
 
     encoding = None  # rapidjson and others look: None means bytes, and str is welcome as well
+    load_kwargs: Any = None  # by which what is written will be read: Verified reads it at once
 
     def __init__(self, file: Any, is_binary: bool | None) -> None:
         self._file = file

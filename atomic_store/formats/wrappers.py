@@ -13,7 +13,7 @@ from . import COMPRESSIONS, resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Any
 
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -47,7 +47,12 @@ class Wrapper:
 
     def inside(self, file: Any, load_kwargs: Any = None, dump_kwargs: Any = None) -> Codec:
         """Give the codec of the format inside."""
-        return resolve(self.format, None, load_kwargs, dump_kwargs, file.name)
+        # A dump's file has the keywords of the load as well: Verified reads what it writes.
+        return resolve(self.format, None, load_kwargs or getattr(file, "load_kwargs", None), dump_kwargs, self.path(file))
+
+    def path(self, file: Any) -> Any:
+        """Give the path whose suffix "auto" goes by inside."""
+        return file.name
 
 
 class Verified(Wrapper):
@@ -271,12 +276,12 @@ class Compressed(Wrapper):
         """What messages call it."""
         return f"{super().label} by {self.method}"
 
-    def inside(self, file: Any, load_kwargs: Any = None, dump_kwargs: Any = None) -> Codec:
-        """Give the codec of the format inside; "auto" goes by the suffix before the compression's."""
+    def path(self, file: Any) -> Any:
+        """Give the path without the suffix of the compression."""
         import os
 
         rest, suffix = os.path.splitext(os.fsdecode(file.name))
-        return resolve(self.format, None, load_kwargs, dump_kwargs, rest if suffix.lower() in COMPRESSIONS else file.name)
+        return rest if suffix.lower() in COMPRESSIONS else file.name
 
     def dump(self, value: Any, file: Any, **kwargs: Any) -> None:
         """Write the value, compressed as it comes."""
@@ -402,57 +407,73 @@ def difference(value: Any, again: Any) -> str | None:
     """Describe the first place where `again` is another value, as `$.jobs[3]: 1 became '1'`; None: nowhere.
 
     Stricter than ==: containers and scalars are of one built-in type, True is not 1, nor 1 1.0.
-    More lenient: NaN equals NaN. What is of no built-in type is left to its own ==.
+    More lenient: NaN equals NaN, and objects of a class without == of its own are compared by their
+    attributes. Any other type, and what came back as one, goes by its own ==.
     """
-    return _differ(value, again, "$", set())
+    seen: dict[tuple[int, int], Any] = {}  # holds what it has seen, for an id is used again
+    todo: list[Iterator[Any]] = [iter([("$", value, again)])]
+    while todo:  # not by recursion: a format may go deeper than Python does
+        part = next(todo[-1], None)
+        if part is None:
+            todo.pop()
+            continue
+        if isinstance(part, str):
+            return part
+        place, value, again = part
+        kind = _kind(again)
+        if kind not in (None, _kind(value)) or (kind in _SCALARS and not _equal(value, again)):
+            return f"{place}: {_short(value)} became {_short(again)}"
+        # A pickle gives back even a value that contains itself.
+        if kind not in _SCALARS and value is not again and (id(value), id(again)) not in seen:
+            seen[id(value), id(again)] = value, again
+            todo.append(_PARTS.get(kind, _attributes)(place, value, again))
+    return None
 
 
-_KINDS = (bool, int, float, str, bytes, dict, list, tuple, frozenset, set)
+def _attributes(place: str, value: Any, again: Any) -> Iterator[Any]:
+    return _items(place, getattr(value, "__dict__", {}), getattr(again, "__dict__", {}))
 
 
-def _differ(value: Any, again: Any, place: str, seen: set[tuple[int, int]]) -> str | None:
-    kind = _kind(value)
-    if kind is not _kind(again):
-        return f"{place}: {value!r} became {again!r}"
-    pair = (id(value), id(again))
-    if pair in seen:  # pickle gives back a value that contains itself
-        return None
-    if kind is dict:
-        seen.add(pair)
-        return _differ_mapping(value, again, place, seen)
-    if kind in (list, tuple):
-        seen.add(pair)
-        if len(value) != len(again):
-            return f"{place}: {len(value)} items became {len(again)}"
-        places = (_differ(a, b, f"{place}[{n}]", seen) for n, (a, b) in enumerate(zip(value, again, strict=True)))
-        return next(filter(None, places), None)
-    if kind is float and value != value:
-        return None if again != again else f"{place}: {value!r} became {again!r}"
-    return None if _equal(value, again) else f"{place}: {value!r} became {again!r}"
-
-
-def _differ_mapping(value: Any, again: Any, place: str, seen: set[tuple[int, int]]) -> str | None:
+def _items(place: str, value: Any, again: Any) -> Iterator[Any]:
     # 1 and True are one key of a dict: by kind as well they are two.
     theirs = {(_kind(key), key): item for key, item in again.items()}
     for key, item in value.items():
         inside = f"{place}.{key}" if isinstance(key, str) else f"{place}[{key!r}]"
         if (_kind(key), key) not in theirs:
-            return f"{inside}: the key {key!r} is gone"
-        found = _differ(item, theirs[_kind(key), key], inside, seen)
-        if found is not None:
-            return found
+            yield f"{inside}: the key {key!r} is gone"
+        yield inside, item, theirs[_kind(key), key]
     if len(value) != len(again):
-        return f"{place}: {len(value)} keys became {len(again)}"
-    return None
+        yield f"{place}: {len(value)} keys became {len(again)}"
 
 
-def _kind(value: Any) -> type | None:
-    """Give the built-in type that a value is of, None for any other: an OrderedDict is a dict."""
-    return next((kind for kind in _KINDS if isinstance(value, kind)), None)
+def _elements(place: str, value: Any, again: Any) -> Iterator[Any]:
+    if len(value) != len(again):
+        yield f"{place}: {len(value)} items became {len(again)}"
+    for n, item in enumerate(value):
+        yield f"{place}[{n}]", item, again[n]  # by index, for tomlkit's arrays give bools only so
+
+
+_PARTS: dict[Any, Callable[[str, Any, Any], Iterator[Any]]] = {dict: _items, list: _elements, tuple: _elements}
+_SCALARS = (bool, int, float, str, bytes, frozenset, set, None)
+_KINDS = (*_PARTS, *_SCALARS[:-1])
+
+
+def _kind(value: object) -> Any:
+    """Give the built-in type that a value is of (an OrderedDict is a dict), or its class if that has no ==, else None."""
+    own: Any = type(value)
+    if own in _KINDS:
+        return own
+    return next((kind for kind in _KINDS if isinstance(value, kind)), own if own.__eq__ is object.__eq__ else None)
 
 
 def _equal(value: Any, again: Any) -> bool:
     try:
-        return bool(value == again)
+        return bool(value == again or (value != value and again != again))
     except Exception:  # noqa: BLE001 - anybody's __eq__
         return True  # a DataFrame's == has no truth value: that it could be read must do
+
+
+def _short(value: Any) -> str:
+    import reprlib  # here: only a refused commit pays
+
+    return reprlib.repr(value)
