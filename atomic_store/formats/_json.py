@@ -3,7 +3,7 @@
 Cannot hold: bytes, sets, datetimes, objects (TypeError at commit); NaN and infinities are written
 as NaN and Infinity, which Python reads back and other programs may refuse. Comes back as something
 else: a tuple as a list, keys that are int, float, bool or None as str (1 and "1" become one key).
-Of all single flipped bits about a quarter still load, as another value.
+Of all single flipped bits a quarter to a half still load, as another value.
 """
 
 from __future__ import annotations

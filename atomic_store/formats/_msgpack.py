@@ -1,8 +1,9 @@
 """MessagePack, by msgpack: JSON's values and bytes, smaller and faster, for machines only.
 
 Cannot hold: sets, objects, ints beyond 64 bits, a datetime unless dump_kwargs={"datetime": True}
-(aware ones only; load_kwargs={"timestamp": 3} gives them back). Comes back as something else: a
-tuple as a list. Of all single flipped bits two thirds still load, as another value.
+(aware ones only; load_kwargs={"timestamp": 3} gives them back), a tuple as a key (it is written, but
+not read). Comes back as something else: a tuple as a list, a bytearray as bytes. Of all single
+flipped bits two thirds still load, as another value.
 """
 
 from __future__ import annotations

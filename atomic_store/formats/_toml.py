@@ -1,8 +1,10 @@
 """TOML 1.0, by tomlkit: for files that people edit; their comments survive a change of the loaded value.
 
-Cannot hold: anything but a mapping at the top, None anywhere, keys that are no str, bytes. Comes
-back as something else: a tuple as a list, a loaded mapping as tomlkit's TOMLDocument (equal to a
-dict, and what carries the comments: change it, do not replace it). An empty file is {}.
+Cannot hold: anything but a mapping at the top, None anywhere, keys that are no str, bytes, values
+nested deeper than 100 levels (they are written, but not read). Comes back as something else: a
+tuple as a list, a bool in a list as tomlkit's Bool (equal to a bool, but none), a loaded mapping as
+its TOMLDocument (equal to a dict, and what carries the comments: change it, do not replace it). An
+empty file is {}, and one of ten places where a file may be cut leaves valid TOML.
 """
 
 from __future__ import annotations

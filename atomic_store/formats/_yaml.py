@@ -1,8 +1,8 @@
 """YAML 1.2, by ruamel.yaml: for files that people edit; their comments survive a change of the loaded value.
 
-Cannot hold: objects, sets of unhashable things, Decimal. Comes back as something else: a tuple as
-a list, a loaded mapping as ruamel.yaml's CommentedMap (equal to a dict, and what carries the
-comments: change it, do not replace it). A damaged file often loads: of all places where a file may
+Cannot hold: objects, Decimal, UUID, a time without a day. Comes back as something else: a tuple as
+a list, a loaded mapping, list or set as ruamel.yaml's own (equal to a plain one, and what carries
+the comments: change it, do not replace it). A damaged file often loads: of all places where a file may
 be cut, two of three leave valid YAML. Where that matters keep the value in JSON, or sign it.
 """
 
