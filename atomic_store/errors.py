@@ -104,3 +104,12 @@ class UncertainCommitError(AtomicStoreError, OSError):
     def __init__(self, *args: Any, version: object = None) -> None:
         super().__init__(*args)
         self.version = version
+
+
+def describe(error: BaseException) -> str:
+    """Give type and text of an exception; the text itself may raise (plistlib's can)."""
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - a format is anybody's code
+        text = "(its message cannot be shown)"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -6,7 +6,7 @@ It touches no file itself: a location keeps the bytes, a codec turns them into t
 from __future__ import annotations
 
 from . import formats, locations
-from .errors import AtomicStoreError, ConflictError, LoadError, LockError, UncertainCommitError
+from .errors import AtomicStoreError, ConflictError, LoadError, LockError, UncertainCommitError, describe
 from .locations.base import ANY
 
 TYPE_CHECKING = False
@@ -327,8 +327,9 @@ class AtomicStore(Generic[T]):
         import warnings
 
         message = (
-            f"{self.path!r} held no value that the format {error.format} can read ({error.__cause__ or error}); the bytes "
-            f"are kept as {aside!r}, and the store goes on with the default"
+            f"{self.path!r} held no value that the format {error.format} can read "
+            f"({describe(error.__cause__ or error)}); the bytes are kept as {aside!r}, "
+            "and the store goes on with the default"
         )
         logging.getLogger("atomic_store").warning(message)
         warnings.warn(message, UserWarning, stacklevel=6)  # the line that called open()

@@ -217,6 +217,90 @@ def test_interrupt_while_loading_is_no_damage(path: Path) -> None:
         atomic_store.open(path, format=Strings(str, loads))
 
 
+# --- damaged content that the program wants out of the way -----------------------------------------------------------
+
+
+def kept_aside(path: Path) -> list[bytes]:
+    """What has been moved out of the way of this store."""
+    return [other.read_bytes() for other in path.parent.iterdir() if other.name.startswith(f"{path.name}.corrupt-")]
+
+
+@pytest.mark.parametrize("content", [b"", b"[1,", b"garbage", b"[1]" + bytes(9)])
+def test_quarantine_keeps_every_byte(path: Path, content: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """With on_corrupt="quarantine" a damaged file is renamed, told about twice, and the store begins with the default."""
+    path.write_bytes(content)
+    with pytest.warns(UserWarning, match="kept as .*corrupt-") as warned:
+        store = atomic_store.open(path, default=["default"], on_corrupt="quarantine")
+    assert warned[0].filename == __file__
+    assert str(path) in caplog.text
+    assert store.value == ["default"]
+    assert not store.stored
+    assert not path.exists()
+    store.commit()
+    assert kept_aside(path) == [content]
+    assert store.reload() == ["default"]
+
+
+def test_quarantine_works_at_a_reload_and_inside_a_lock(path: Path) -> None:
+    """What gets damaged while the store is open is moved out of the way as well, also by the holder of the lock."""
+    store = atomic_store.open(path, default=0, lock=True, on_corrupt="quarantine")
+    path.write_bytes(b"[1,")
+    with pytest.warns(UserWarning, match="kept"), store:
+        store.value += 1
+    path.write_bytes(b"[2,")
+    with pytest.warns(UserWarning, match="kept"):
+        store.update(lambda value: value + 10)
+    path.write_bytes(b"[3,")
+    with pytest.warns(UserWarning, match="kept"):
+        assert store.reload() == 0
+    assert sorted(kept_aside(path)) == [b"[1,", b"[2,", b"[3,"]
+
+
+def test_quarantine_is_not_for_the_programs_mistakes(path: Path) -> None:
+    """A file that may be sound stays where it is: a misspelled keyword is a LoadError, and moves nothing."""
+    by_hand(path, 1)
+    with pytest.raises(LoadError, match="nope"):
+        atomic_store.open(path, load_kwargs={"nope": 1}, on_corrupt="quarantine")
+    assert path.read_bytes() == b"1"
+
+
+def test_quarantine_of_an_error_that_cannot_be_shown_works(path: Path) -> None:
+    """An exception whose str() raises keeps the store from nothing: the bytes are aside, the default is there."""
+
+    def loads(content: Any) -> Any:
+        raise Unspeakable
+
+    path.write_bytes(b"x")
+    with pytest.warns(UserWarning, match="Unspeakable"):
+        store = atomic_store.open(path, default="default", format=Strings(str, loads), on_corrupt="quarantine")
+    assert store.value == "default"
+    assert kept_aside(path) == [b"x"]
+
+
+def test_quarantine_does_not_move_what_was_mended_meanwhile(path: Path) -> None:
+    """If somebody replaces the damaged file before it is moved, theirs is read and nothing is moved."""
+
+    def loads(content: Any) -> Any:
+        if content == b"bad":
+            path.write_bytes(b"good")
+        if content != b"good":
+            raise ValueError("damaged")
+        return "good"
+
+    path.write_bytes(b"bad")
+    store = atomic_store.open(path, format=Strings(str, loads), is_binary=True, on_corrupt="quarantine")
+    assert store.value == "good"
+    assert store.stored
+    assert kept_aside(path) == []
+
+
+@pytest.mark.parametrize("on_corrupt", [None, "default", "Quarantine", True])
+def test_unknown_way_to_treat_damage_is_refused(path: Path, on_corrupt: Any) -> None:
+    """A misspelled on_corrupt= is a ValueError at open()."""
+    with pytest.raises(ValueError, match='"raise" or "quarantine"'):
+        atomic_store.open(path, on_corrupt=on_corrupt)
+
+
 # --- the disk that cannot be read ------------------------------------------------------------------------------------
 
 

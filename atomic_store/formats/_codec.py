@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 
-from ..errors import AtomicStoreError, FormatError, LoadError
+from ..errors import AtomicStoreError, FormatError, LoadError, describe
 from .base import WrapBinaryFormat
 
 TYPE_CHECKING = False
@@ -296,15 +296,6 @@ class Source(io.RawIOBase):
             self.error = error
             raise
         return size
-
-
-def describe(error: BaseException) -> str:
-    """Give type and text of an exception; the text itself may raise (plistlib's can)."""
-    try:
-        text = str(error)
-    except Exception:
-        text = "(its message cannot be shown)"
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 # What a format may call its writer and its reader, first come, first served, and whether these

@@ -7,8 +7,8 @@ file loads the same way on every machine. What keeps Python objects as such, pic
 
 from __future__ import annotations
 
-from ..errors import LoadError, MissingLibraryError
-from ._codec import Codec, describe
+from ..errors import LoadError, MissingLibraryError, describe
+from ._codec import Codec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
