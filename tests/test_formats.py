@@ -19,6 +19,7 @@ import tomllib
 import uuid
 from collections.abc import Callable
 from configparser import ConfigParser
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -469,6 +470,33 @@ def test_line_ends_are_nobodys_business(path: Path, end: str) -> None:
     for format in formats(str, lambda content: "" + content):
         assert round_trip(path, text, format) == text
         assert path.read_bytes() == text.encode()
+
+
+@dataclass
+class Run:
+    """What a program keeps in its value and JSON does not know."""
+
+    started: str
+
+
+@pytest.mark.parametrize("value", [Run("now"), [1, Run("now")], {"a": ({"b": Run("now")},)}, {"a": dt.date(2026, 1, 2)}])
+def test_object_that_a_type_would_store_gets_that_hint(path: Path, value: Any) -> None:
+    """JSON's TypeError about a dataclass or a date, however deep, leads to type=."""
+    with pytest.raises(TypeError, match="not JSON serializable") as caught:
+        atomic_store.open(path, default=value).commit()
+    assert any("type=" in note for note in caught.value.__notes__)
+
+
+@pytest.mark.parametrize("value", [object(), {"a": {1, 2}}, b"bytes"])
+def test_object_that_no_type_would_store_gets_no_hint(path: Path, value: Any) -> None:
+    """Where type= would not help it is not mentioned; an object met twice is looked at once."""
+    ring: list[Any] = [value]
+    twice = [ring, ring]
+    with pytest.raises(TypeError, match="not JSON serializable") as caught:
+        store = atomic_store.open(path)
+        store.value = twice
+        store.commit()
+    assert not any("type=" in note for note in caught.value.__notes__)
 
 
 # --- pickle ----------------------------------------------------------------------------------------------------------
