@@ -75,6 +75,7 @@ class LocalFile(Location):
             self._open(file.descriptor)
             return file.begin()
         except FileNotFoundError:
+            file.close()  # not by its finalizer, which would swallow the exception of a signal handler
             return None
         except OSError as error:
             name(error, self._path)
