@@ -85,6 +85,7 @@ class AtomicStore(Generic[T]):
         self._held: Lock | None = None
         self._owner: int | None = None
         self._version: object = None
+        self._tried: object = ANY  # the version that an interrupted commit may have left, ANY: there is no doubt
         self._load()
 
     def __repr__(self) -> str:
@@ -118,7 +119,7 @@ class AtomicStore(Generic[T]):
             Exception: the format refuses the value, with its own error; the old value is whole.
         """
         with self._locked():
-            self._commit(self._value, self._version if self._raises else ANY)
+            self._commit(self._value, self._known() if self._raises else ANY)
 
     def reload(self) -> T:
         """Take what is stored, or a fresh default, as the value; give it.
@@ -184,7 +185,8 @@ class AtomicStore(Generic[T]):
         Raises:
             OSError: the place cannot be read.
         """
-        return self._location.version(self._version) != self._version
+        known = self._known()
+        return self._location.version(known) != known
 
     def delete(self) -> None:
         """Delete what is stored; the value becomes a fresh default.
@@ -198,9 +200,13 @@ class AtomicStore(Generic[T]):
         """
         with self._locked():
             try:
-                self._location.delete(self._version if self._raises else ANY)
+                self._location.delete(self._known() if self._raises else ANY)
             except UncertainCommitError as error:
                 self._begin_anew(error.version)  # gone is what is visible: no exit shall bring it back unasked
+                raise
+            except BaseException as error:
+                if not isinstance(error, Exception):
+                    self._tried = None
                 raise
             self._begin_anew(None)
 
@@ -336,11 +342,16 @@ class AtomicStore(Generic[T]):
 
     def _commit(self, value: Any, expected: object) -> None:
         self._failed = True
+        file = None
         try:
             with self._location.replace(expected, exact=self._exact) as file:
                 self._codec.dump(value, file)
         except UncertainCommitError as error:
             self._version = error.version
+            raise
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                self._tried = getattr(file, "version", ANY)
             raise
         self._version = file.version
         self._forget()
@@ -353,11 +364,19 @@ class AtomicStore(Generic[T]):
 
     def _forget(self) -> None:
         """Memory and place agree: nothing was assigned, deleted or failed since."""
+        self._tried = ANY
         self._assigned = self._deleted = self._failed = False
+
+    def _known(self) -> object:
+        """Give the version to expect: an interrupt hides whether a commit took effect, and its own value is no conflict."""
+        tried, self._tried = self._tried, ANY
+        if tried is not ANY and self._location.version(tried) == tried:
+            self._version = tried
+        return self._version
 
     def _refresh(self) -> None:
         """Under a lock just taken: read again what others have changed, or what a failed block has left in memory."""
-        now = self._location.version(self._version)
+        now = self._location.version(self._known())
         if now != self._version and self._assigned:
             raise ConflictError(
                 f"the value of {self.path!r} was assigned outside a block, and the place was changed meanwhile; "
