@@ -435,6 +435,16 @@ def test_keywords_reach_the_format(path: Path) -> None:
     assert value == {"a": "2", "b": "1"}
 
 
+def test_keywords_assigned_later_count_from_the_next_load(path: Path) -> None:
+    """load_kwargs and dump_kwargs may be assigned while the store is open, and hold from then on."""
+    store = atomic_store.open(path, default=[1])
+    store.dump_kwargs = {"indent": 1}
+    store.commit()
+    assert path.read_bytes() == b"[\n 1\n]"
+    store.load_kwargs = {"parse_int": str}
+    assert store.reload() == ["1"]
+
+
 def test_json_is_utf_8(path: Path) -> None:
     """What ensure_ascii=False lets through is written as UTF-8, without a mark, and comes back."""
     assert round_trip(path, "Zoë 🧀", "json", dump_kwargs={"ensure_ascii": False}) == "Zoë 🧀"

@@ -264,6 +264,9 @@ def test_assigned_attributes_hold_for_the_next_commit(path: str, tmp_path: Path)
     store.commit()
     assert pickle.loads((tmp_path / "moved").read_bytes()) == [1]
 
+    store.load_kwargs = {"encoding": "latin-1"}
+    assert store.load_kwargs == {"encoding": "latin-1"}
+
     store.ignore_inner_exits = True
     with store:
         with store:
