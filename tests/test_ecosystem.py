@@ -122,3 +122,25 @@ def test_refused_value_leaves_the_old_one(case: Case, tmp_path: Path) -> None:
         store.format = case.format()
     store.commit()
     assert case.same(opened(path, case).value, case.value())
+
+
+# Fernet's base64 passes over what is no base64, and finds its token whole.
+BINARY = {
+    *("pickle", "marshal", "dill", "cloudpickle", "joblib", "joblib, compressed", "cryptography"),
+    *("msgpack", "msgspec.msgpack", "ormsgpack", "umsgpack", "cbor2", "cbor", "ubjson", "bson", "amazon.ion"),
+    *("numpy", "pandas", "pyarrow", "fastavro", "avro"),
+}
+TEXT = sorted(CASES.keys() - BINARY)
+
+
+@pytest.mark.parametrize("name", TEXT)
+def test_byte_that_is_no_text_is_damage_of_the_file(name: str, tmp_path: Path) -> None:
+    """A byte that is no UTF-8 in a text file is told as the file's damage, not as a program that passes the wrong type."""
+    path = tmp_path / "value"
+    content = stored(path, CASES[name])
+    assert content.decode()
+    middle = len(content) // 2
+    path.write_bytes(content[:middle] + b"\xff" + content[middle:])
+    with pytest.raises(atomic_store.LoadError) as caught:
+        opened(path, CASES[name])
+    assert caught.value.damaged

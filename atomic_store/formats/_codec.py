@@ -156,7 +156,7 @@ class Codec:
         except Exception as error:
             if self._wrote_text is not None and not _is_mismatch(error):
                 raise
-            if not as_text and not _is_text(content):
+            if not as_text and not _is_mismatch(error) and not _is_text(content):
                 raise
             refusals.append(error)
             as_text = not as_text
@@ -176,7 +176,8 @@ class Codec:
     def _refusal(self, errors: list[Exception], path: Any, size: int | None) -> LoadError:
         telling = _telling(errors)
         told = describe(telling)
-        if len(errors) > 1 and telling is errors[1] and not _is_mismatch(errors[0]) and describe(errors[0]) != told:
+        both = len(errors) > 1 and telling is errors[1]
+        if both and (not _is_mismatch(errors[0]) or isinstance(telling, UnicodeError)) and describe(errors[0]) != told:
             told = f"{describe(errors[0])}; as text: {told}"
         held = "" if size is None else f" ({size} bytes)"
         # The program's part, or this machine's, is not the file's fault: a keyword, a class that was moved, no memory.
