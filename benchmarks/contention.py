@@ -351,9 +351,8 @@ def main() -> None:
     base = rows["flock by hand"]
     count = options.processes * options.increments
     print(f"{options.processes} processes x {options.increments} increments, {options.rounds} rounds, medians")
-    print(
-        f"{'contestant':26}{'x flock':>9}{'lost of ' + str(count):>15}{'p50 ms':>9}{'longest ms':>12}{'x flock':>9}{'fairness':>10}"
-    )
+    lost = f"lost of {count}"
+    print(f"{'contestant':26}{'x flock':>9}{lost:>15}{'p50 ms':>9}{'longest ms':>12}{'x flock':>9}{'fairness':>10}")
     for name, mine in rows.items():
         print(
             f"{name:26}{ratio(mine, base, 'per_second'):9.2f}{median(mine, 'lost'):15.0f}{median(mine, 'p50_ms'):9.2f}"

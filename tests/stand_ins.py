@@ -95,6 +95,19 @@ def directories_cannot_be_synced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("atomicwrites._proper_fsync", failing)  # its name for os.fsync, taken at import
 
 
+def directories_synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Give the list to which every directory that is synced from now on is added."""
+    fsync, synced = os.fsync, list[str]()
+
+    def listing(descriptor: int) -> None:
+        fsync(descriptor)
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+
+    monkeypatch.setattr("atomicwrites._proper_fsync", listing)  # as above
+    return synced
+
+
 def stored(path: Path) -> Any:
     """What another program reads in a JSON store's file."""
     return json.loads(path.read_bytes())

@@ -124,7 +124,7 @@ def test_open_file_is_no_path(tmp_path: Path) -> None:
     """An open file in place of its path is a TypeError, and stays open."""
     with open(tmp_path / "state.json", "w", encoding="utf-8") as file:
         with pytest.raises(TypeError, match="not an open file"):
-            atomic_store.open(file, 1)  # type: ignore[arg-type]  # the mistake that is tested
+            atomic_store.open(file, 1)  # type: ignore[call-overload]  # the mistake that is tested
         file.write("1")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from machine import in_child
-from stand_ins import Files, by_hand, directories_cannot_be_synced, inside, stored
+from stand_ins import Files, by_hand, directories_cannot_be_synced, directories_synced, inside, stored
 
 import atomic_store
 from atomic_store import (
@@ -610,6 +610,20 @@ def test_uncertain_deletion_is_not_brought_back(path: Path, monkeypatch: pytest.
     assert not store.changed()
     store.commit()
     assert stored(path) == "default"
+
+
+def test_deleting_again_after_an_uncertain_deletion_syncs_the_directory(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the error advises works: the second delete() finds no file, and makes just that durable."""
+    by_hand(path, "old")
+    store = atomic_store.open(path)
+    directories_cannot_be_synced(monkeypatch)
+    for _ in range(2):
+        with pytest.raises(UncertainCommitError, match="once more"):
+            store.delete()
+    monkeypatch.undo()
+    synced = directories_synced(monkeypatch)
+    store.delete()
+    assert synced == [str(path.parent)]
 
 
 # --- conflicts and locks, as far as one process sees them ------------------------------------------------------------

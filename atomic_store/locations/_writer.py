@@ -18,7 +18,7 @@ import time
 import atomicwrites
 
 from ..errors import AtomicStoreError, UncertainCommitError
-from ._descriptor import Descriptor
+from ._descriptor import CAREFUL, Descriptor
 from ._flock import NO_LOCKS, flock
 from ._local import Version, new_digest
 from ._names import beside
@@ -178,8 +178,7 @@ class Writer(atomicwrites.AtomicWriter):
 
     def get_fileobject(self, **_: Any) -> TempFile:  # type: ignore[override]  # the base says IO; ours is one
         """Open the temp beside the real file: never through a link, never wider than the file it replaces."""
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
-        flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | CAREFUL
         mode = self._creation_mode if self._old is None else 0o600
         descriptor = self.file.descriptor.take(os.open, self._temp, flags, mode)
         _mark_in_use(descriptor)
@@ -320,22 +319,25 @@ def sync_directory(sync: Callable[[Any], None], directory: _Directory, path: Any
         raise UncertainCommitError(
             error.errno,
             f"{error.strerror}: the directory could not be synced. The new state is visible, whole, "
-            "and may be gone after a power loss; commit again to be sure",
+            "and may be undone by a power loss; do it once more to be sure",
             path,
             version=version,
         ) from error
 
 
 def remove(real: str, path: Any) -> None:
-    """Delete a file and make that durable; that there is none is no error."""
+    """Delete a file and make that durable; that there is none is no error, and is made durable too."""
 
     def unlink() -> None:
-        os.unlink(real)
+        try:
+            os.unlink(real)
+        except FileNotFoundError:
+            pass  # by an earlier delete() of ours, perhaps, whose sync has failed
 
     try:
         _durably(unlink, real, path)
     except FileNotFoundError:
-        return
+        return  # not even a directory
 
 
 def move_aside(real: str, path: Any) -> str:
@@ -391,7 +393,7 @@ def sweep(real: str) -> None:
 def _sweep_one(temp: str) -> None:
     descriptor = Descriptor()
     try:
-        number = descriptor.take(os.open, temp, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY)
+        number = descriptor.take(os.open, temp, os.O_RDWR | CAREFUL)
         status = os.fstat(number)
         if not stat.S_ISREG(status.st_mode) or time.time() - status.st_mtime < STALE_AFTER:
             return
@@ -418,7 +420,7 @@ def _keep_attributes(descriptor: int, new: os.stat_result, real: str, old: os.st
     Owner first: chown clears set-id bits. Mode last: until then nobody else may read the temp.
     """
     mode = stat.S_IMODE(old.st_mode)
-    group_kept = (new.st_uid, new.st_gid) == (old.st_uid, old.st_gid) or _keep_owner(descriptor, new, old)
+    group_kept = (new.st_uid, new.st_gid) == (old.st_uid, old.st_gid) or keep_owner(descriptor, new, old)
     if hasattr(os, "listxattr"):
         group_kept = _keep_xattrs(descriptor, real, group_kept)
     if not group_kept:
@@ -430,7 +432,7 @@ def _keep_attributes(descriptor: int, new: os.stat_result, real: str, old: os.st
         os.fchmod(descriptor, mode)
 
 
-def _keep_owner(descriptor: int, new: os.stat_result, old: os.stat_result) -> bool:
+def keep_owner(descriptor: int, new: os.stat_result, old: os.stat_result) -> bool:
     """Give the temp the old owner and group as far as permitted; say whether the group is kept."""
     for owner in (old.st_uid, -1):
         try:
