@@ -190,13 +190,22 @@ class LocalFile(Location):
                 _refuse_planted(real, status)
                 real = os.path.join(os.path.dirname(real), os.readlink(real))
         except FileNotFoundError:
-            # /dev/stdin and the like lead, by the text of the link, to no file at all, but the kernel opens one.
-            if real != self._absolute and os.path.exists(self._absolute) and not os.path.lexists(real):
-                raise OSError(
-                    errno.EINVAL, "should be a plain file and is an open pipe or deleted file", self._absolute
-                ) from None
+            if real != self._absolute:
+                self._refuse_unnamed(real)
             return real, None
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), self._absolute)
+
+    def _refuse_unnamed(self, real: str) -> None:
+        """Refuse /dev/stdin and the like: by the text of the link they lead to no file at all, but the kernel opens one."""
+        try:
+            os.stat(self._absolute)
+        except FileNotFoundError:
+            return
+        try:
+            os.lstat(real)  # it may have been made just now
+        except FileNotFoundError:
+            message = "should be a plain file and is an open pipe or deleted file"
+            raise OSError(errno.EINVAL, message, self._absolute) from None
 
     def lock_for_this(self) -> SidecarLock | None:
         """Lock for one compare and replace, unless this thread holds the lock already."""
