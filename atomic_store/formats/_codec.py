@@ -122,7 +122,9 @@ class Codec:
         except AtomicStoreError:
             raise
         except Exception as error:
-            raise self._refusal([*refusals, error], file.name, len(content)) from _telling([*refusals, error])
+            refusals.append(error)
+            refusal = self._refusal(refusals, file.name, len(content), self._takes_without_keywords(content, file.name))
+            raise refusal from _telling(refusals)
         if not content and not self._is_nothing(value):
             raise LoadError(
                 f"{file.name!r} is empty, and format {self.label} does not write {value!r} as an empty file; "
@@ -137,6 +139,8 @@ class Codec:
         source = Source(file)
         try:
             return self.functions.load(source, **self.load_kwargs)
+        except AtomicStoreError:
+            raise
         except Exception as error:
             if error is source.error:
                 raise
@@ -170,10 +174,20 @@ class Codec:
         if self.functions.whole:
             return self.functions.load(given, **self.load_kwargs)
         file: Any = TextContent(given, newline="") if isinstance(given, str) else Content(given)
-        file.name = name
+        file.name, file.size = name, len(content)
         return self.functions.load(file, **self.load_kwargs)
 
-    def _refusal(self, errors: list[Exception], path: Any, size: int | None) -> LoadError:
+    def _takes_without_keywords(self, content: bytes, name: Any) -> bool:
+        """Say whether the format takes the bytes without load_kwargs: then those, and not the bytes, are what fails."""
+        if not self.load_kwargs:
+            return False
+        try:
+            Codec(self.format, self.functions, self.is_binary, {}, {})._decode(content, [], name)
+        except Exception:
+            return False
+        return True
+
+    def _refusal(self, errors: list[Exception], path: Any, size: int | None, sound: bool = False) -> LoadError:
         telling = _telling(errors)
         told = describe(telling)
         both = len(errors) > 1 and telling is errors[1]
@@ -181,7 +195,9 @@ class Codec:
             told = f"{describe(errors[0])}; as text: {told}"
         held = "" if size is None else f" ({size} bytes)"
         # The program's part, or this machine's, is not the file's fault: a keyword, a class that was moved, no memory.
-        sound = isinstance(telling, TypeError | AttributeError | ImportError | MemoryError | RecursionError)
+        ours = (TypeError, AttributeError, ImportError, MemoryError, RecursionError)
+        # LookupError itself is "unknown encoding", from a keyword; its kinds, IndexError and KeyError, are of the content.
+        sound = sound or isinstance(telling, ours) or type(telling) is LookupError
         way_out = "look at the program first" if sound else "restore the file, or delete it to begin with the default"
         return LoadError(
             f"{path!r}{held} should hold a value in the format {self.label}, which refuses it: {told}. "
@@ -274,6 +290,7 @@ class TextContent(io.StringIO):
     """The stored text likewise; made with newline="", for lines end as they are stored (csv asks for it too)."""
 
     name: Any = None
+    size: int | None = None
 
 
 class Source(io.RawIOBase):

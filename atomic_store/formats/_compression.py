@@ -51,7 +51,11 @@ def _bz2(level: int | None) -> tuple[Callable[[], Any], Callable[[], Any]]:
 def _xz(level: int | None) -> tuple[Callable[[], Any], Callable[[], Any]]:
     import lzma
 
-    return lambda: lzma.LZMACompressor(preset=level), lzma.LZMADecompressor
+    def decompressor() -> Any:
+        # A file's head says how much memory unpacking takes, up to 4 GiB; what any preset writes needs less than this.
+        return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=1 << 27)
+
+    return lambda: lzma.LZMACompressor(preset=level), decompressor
 
 
 def _zstd(level: int | None) -> tuple[Callable[[], Any], Callable[[], Any]]:

@@ -103,7 +103,8 @@ class Versioned(Wrapper):
 
     Raises:
         FormatError: a step is missing between the first migration and `version`.
-        VersionError: from a load: the file is newer, or older than the first migration.
+        VersionError: from a load: the file is newer, or older than the first migration, or its
+            envelope is none of ours.
     """
 
     VERSION_KEY = "__atomic_store_version__"
@@ -112,8 +113,11 @@ class Versioned(Wrapper):
         super().__init__(format)
         self.version = version
         self.migrations = dict(migrations or {})
-        if type(version) is not int or version < 0:
+        if not _is_version(version):
             raise FormatError(f"version should be an int from 0 up, not {version!r}")
+        for step, migration in self.migrations.items():
+            if not _is_version(step) or not callable(migration):
+                raise FormatError(f"migrations should be functions by the version they begin at, not {step!r}: {migration}")
         steps = list(range(min(self.migrations, default=version), version))
         if sorted(self.migrations) != steps:
             raise FormatError(
@@ -128,11 +132,17 @@ class Versioned(Wrapper):
         """Read a value, migrated step by step where it is old."""
         codec = self.inside(file, kwargs)
         version, value = self._opened(codec.load(file))
-        if version > self.version or (version < self.version and version not in self.migrations):
-            why = "this program is older than the file" if version > self.version else "no migration begins there"
+        why = None
+        if not _is_version(version):
+            why = "that is no envelope of ours"
+        elif version > self.version:
+            why = "this program is older than the file"
+        elif version < self.version and version not in self.migrations:
+            why = "no migration begins there"
+        if why is not None:
             raise VersionError(
-                f"{file.name!r} should hold a value of version {self.version} at most and one that can be migrated; it "
-                f"is of version {version}: {why}. Nothing was changed; use the program that wrote it, or add the migration",
+                f"{file.name!r} should hold a value of version {self.version} at most and one that can be migrated; its "
+                f"version is {version!r}: {why}. Nothing was changed; use the program that wrote it, or add the migration",
                 file.name,
                 codec.label,
                 file.size,
@@ -142,10 +152,16 @@ class Versioned(Wrapper):
             value = self._migrated(step, value, file, codec.label)
         return value
 
-    def _opened(self, data: Any) -> tuple[int, Any]:
-        if not hasattr(data, "keys") or set(data.keys()) != {self.VERSION_KEY, "value"}:
-            return 0, data
-        return int(data[self.VERSION_KEY]), data["value"]
+    def _opened(self, data: Any) -> tuple[Any, Any]:
+        """Give the version that the envelope names, whatever that is, and the value; without an envelope, 0 and the data."""
+        from collections.abc import Mapping  # BSON and others have mappings that are no dict
+
+        if not isinstance(data, Mapping) or self.VERSION_KEY not in data:
+            return 0, data  # pyright: ignore[reportUnknownVariableType]
+        envelope: Mapping[Any, Any] = data  # pyright: ignore[reportUnknownVariableType]
+        if set(envelope) != {self.VERSION_KEY, "value"}:
+            return list(envelope), None  # what has our key and is no envelope was edited: no value of version 0
+        return envelope[self.VERSION_KEY], envelope["value"]
 
     def _migrated(self, step: int, value: Any, file: Any, label: str) -> Any:
         try:
@@ -186,7 +202,7 @@ class Signed(Wrapper):
 
     def __init__(self, format: Any, key: bytes | Sequence[bytes]) -> None:
         super().__init__(format)
-        keys: list[Any] = [key] if isinstance(key, bytes | bytearray | str) else list(key)
+        keys: list[Any] = list(key) if isinstance(key, list | tuple) else [key]
         if not keys:
             raise FormatError("key should be one or several keys, and there is none")
         for each in keys:
@@ -266,6 +282,8 @@ class Compressed(Wrapper):
         from . import _compression
 
         super().__init__(format)
+        if max_size is not None and (type(max_size) is not int or max_size < 0):
+            raise FormatError(f"max_size should be a number of bytes or None, not {max_size!r}")
         self.method = method
         self.level = level
         self.max_size = max_size
@@ -291,7 +309,7 @@ class Compressed(Wrapper):
 
     def load(self, file: Any, **kwargs: Any) -> Any:
         """Read a value, decompressed as it goes."""
-        inflating = _Inflating(file, self._decompressor(), self.max_size)
+        inflating = _Inflating(file, self._decompressor(), self.max_size, self.label)
         value = self.inside(file, kwargs).load(inflating)
         inflating.require_end()
         return value
@@ -368,18 +386,19 @@ class _Inflating(io.RawIOBase):
 
     size = None
 
-    def __init__(self, file: Any, decompressor: Any, max_size: int | None) -> None:
+    def __init__(self, file: Any, decompressor: Any, max_size: int | None, label: str) -> None:
         self._file = file
         self.name = file.name
         self._decompressor = decompressor
-        self._left = max_size
+        self._max_size = self._left = max_size
+        self._label = label
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int:
         view = memoryview(buffer).cast("B")
-        while not self._decompressor.eof:
+        while len(view) and not self._decompressor.eof:
             compressed = b""
             if self._decompressor.needs_input:
                 compressed = self._file.read(PIECE)
@@ -389,7 +408,14 @@ class _Inflating(io.RawIOBase):
             if self._left is not None:
                 self._left -= len(data)
                 if self._left < 0:
-                    raise ValueError("the data unpacks to more than max_size allows")
+                    raise LoadError(
+                        f"{self.name!r} should unpack to at most max_size={self._max_size} bytes, and there are more. "
+                        "Nothing was changed; if they are yours, allow more",
+                        self.name,
+                        self._label,
+                        self._file.size,
+                        damaged=False,
+                    )
             if data:
                 view[: len(data)] = data
                 return len(data)
@@ -401,6 +427,11 @@ class _Inflating(io.RawIOBase):
             pass
         if self._decompressor.unused_data or self._file.read(1):
             raise ValueError("there are bytes after the end of the compressed data")
+
+
+def _is_version(version: Any) -> bool:
+    """Say whether it is an int from 0 up; a format may have an int class of its own, and True is none."""
+    return isinstance(version, int) and not isinstance(version, bool) and version >= 0
 
 
 def difference(value: Any, again: Any) -> str | None:
