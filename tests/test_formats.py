@@ -489,7 +489,10 @@ class Run:
     started: str
 
 
-@pytest.mark.parametrize("value", [Run("now"), [1, Run("now")], {"a": ({"b": Run("now")},)}, {"a": dt.date(2026, 1, 2)}])
+@pytest.mark.parametrize(
+    "value",
+    [Run("now"), [1, Run("now")], {"a": ({"b": Run("now")},)}, {"a": dt.date(2026, 1, 2)}, {"a": {1, 2}}, b"bytes"],
+)
 def test_object_that_a_type_would_store_gets_that_hint(path: Path, value: Any) -> None:
     """JSON's TypeError about a dataclass or a date, however deep, leads to type=."""
     with pytest.raises(TypeError, match="not JSON serializable") as caught:
@@ -497,7 +500,7 @@ def test_object_that_a_type_would_store_gets_that_hint(path: Path, value: Any) -
     assert any("type=" in note for note in caught.value.__notes__)
 
 
-@pytest.mark.parametrize("value", [object(), {"a": {1, 2}}, b"bytes"])
+@pytest.mark.parametrize("value", [object(), {"a": 1j}, print])
 def test_object_that_no_type_would_store_gets_no_hint(path: Path, value: Any) -> None:
     """Where type= would not help it is not mentioned; an object met twice is looked at once."""
     ring: list[Any] = [value]

@@ -47,9 +47,12 @@ def _text(content: Any) -> Any:
     return str(content.removeprefix(b"\xef\xbb\xbf"), "utf-8")
 
 
+_MARKS = ("__dataclass_fields__", "__attrs_attrs__", "__struct_fields__", "__pydantic_fields__", "isoformat", "__members__")
+_KEPT_BY_TYPE = ("set", "frozenset", "bytes", "bytearray", "timedelta", "Decimal", "UUID")
+
+
 def _hint(error: TypeError, value: Any) -> None:
     """Add the way out to a TypeError about an object that type= can store."""
-    marks = ("__dataclass_fields__", "__attrs_attrs__", "__struct_fields__", "__pydantic_fields__", "isoformat")
     waiting: list[Any] = [value]
     seen: set[int] = set()
     while waiting:
@@ -58,7 +61,9 @@ def _hint(error: TypeError, value: Any) -> None:
             continue
         seen.add(id(item))
         kind: Any = item.__class__
-        if any(hasattr(kind, mark) for mark in marks):
+        if isinstance(item, str | int | float):
+            continue  # JSON has these, and members of a StrEnum or IntEnum pass as such
+        if any(hasattr(kind, mark) for mark in _MARKS) or kind.__name__ in _KEPT_BY_TYPE:
             error.add_note(
                 f"JSON has no {kind.__name__}, but open(..., type=...) with the type of the whole value stores and "
                 'loads it as such: pip install "atomic_store[typed]"'

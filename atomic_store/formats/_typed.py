@@ -3,11 +3,13 @@
 pydantic's own types go through pydantic, everything else (dataclass, attrs, msgspec.Struct,
 TypedDict, containers and scalars) through msgspec; never the one in place of the other, so that a
 file loads the same way on every machine. What keeps Python objects as such, pickle, is only checked.
+
+What would come back as another value is refused at commit: a datetime where the type says Any, say.
 """
 
 from __future__ import annotations
 
-from ..errors import LoadError, MissingLibraryError, describe
+from ..errors import FormatError, LoadError, MissingLibraryError, describe
 from ._codec import Codec
 
 TYPE_CHECKING = False
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
         def to_plain(self, value: Any) -> Any: ...
         def from_plain(self, data: Any) -> Any: ...
+        def to_seen(self, value: Any, /) -> Any:
+            """Give built-in containers with the scalars as they are: what two equal values have equal."""
 
 
 class TypedCodec(Codec):
@@ -41,8 +45,7 @@ class TypedCodec(Codec):
             Exception: the value is not of the type, so says the converter, or the format refuses it.
         """
         try:
-            plain = self._converter.to_plain(value)
-            self._converter.from_plain(plain)  # what would not load again shall not be written
+            plain = self._plain(value)
         except Exception as error:
             error.add_note(f"the value of {file.name!r} should be of type {name_of(self.type)}")
             raise
@@ -71,12 +74,21 @@ class TypedCodec(Codec):
     def check_default(self, default: Any) -> None:
         """Raise TypeError unless the default is of the type."""
         try:
-            _Checked(self.type).from_plain(default)
-            self._converter.from_plain(self._converter.to_plain(default))
+            self._plain(default)
         except Exception as error:
             raise TypeError(
                 f"default should be of type {name_of(self.type)}, like every other value of this store: {_told(error)}"
             ) from error
+
+    def _plain(self, value: Any) -> Any:
+        """Give the plain data of a value, if that is of the type and would come back as it is."""
+        _Checked(self.type).from_plain(value)
+        plain = self._converter.to_plain(value)
+        again = self._converter.from_plain(plain)
+        place = _change(self._converter.to_seen(value), self._converter.to_seen(again), "$")
+        if place is not None:
+            raise TypeError(f"expected a value that comes back as it is: {place}")
+        return plain
 
 
 def name_of(type: Any) -> str:
@@ -94,22 +106,18 @@ class _Checked:
     """For formats that keep objects: only look whether it is one of the type."""
 
     def __init__(self, type: Any) -> None:
-        from typing import get_origin
-
         self._type = type
-        self._class = get_origin(type) or type
 
     def to_plain(self, value: Any) -> Any:
         return value
 
     def from_plain(self, data: Any) -> Any:
-        try:
-            fits = isinstance(data, self._class)
-        except TypeError:
-            return data  # a TypedDict, Literal or the like: isinstance() cannot tell
-        if not fits:
+        if not _is_one(data, self._type):
             raise TypeError(f"expected {name_of(self._type)}, got {name_of(data.__class__)} - at `$`")
         return data
+
+    def to_seen(self, _: Any) -> Any:
+        return None  # pickle keeps objects as they are
 
 
 class _ByMsgspec:
@@ -122,14 +130,26 @@ class _ByMsgspec:
             raise MissingLibraryError(
                 f'type={name_of(type)} needs the package msgspec: pip install "atomic_store[typed]" ({error})'
             ) from error
+        from datetime import date, datetime, time, timedelta
+        from decimal import Decimal
+        from uuid import UUID
+
         self._type = type
         self._msgspec = msgspec
+        self._seen = (date, datetime, time, timedelta, bytes, bytearray, Decimal, UUID)
+        try:
+            msgspec.json.Decoder(type)  # reads the whole type, and complains of what cannot be one
+        except Exception as error:
+            raise _no_type(type, "msgspec", error) from error
 
     def to_plain(self, value: Any) -> Any:
-        return self._msgspec.to_builtins(value, str_keys=True)
+        return self._msgspec.to_builtins(value, str_keys=True, enc_hook=_model_to_plain)
 
     def from_plain(self, data: Any) -> Any:
-        return self._msgspec.convert(_builtin(data), self._type, str_keys=True)
+        return self._msgspec.convert(_builtin(data), self._type, str_keys=True, dec_hook=_model_from_plain)
+
+    def to_seen(self, value: Any) -> Any:
+        return self._msgspec.to_builtins(value, builtin_types=self._seen, enc_hook=_model_to_seen)
 
 
 class _ByPydantic:
@@ -138,13 +158,81 @@ class _ByPydantic:
     def __init__(self, type: Any) -> None:
         import pydantic  # here: 90 ms; present, since the type is pydantic's own
 
-        self._adapter: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(type)
+        try:
+            self._adapter: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(type)
+        except Exception as error:
+            raise _no_type(type, "pydantic", error) from error
 
     def to_plain(self, value: Any) -> Any:
-        return self._adapter.dump_python(value, mode="json", warnings="error")
+        # By alias, for that is what a validation asks for; what is computed is no part of the value.
+        return self._adapter.dump_python(value, mode="json", warnings="error", by_alias=True, round_trip=True)
 
     def from_plain(self, data: Any) -> Any:
         return self._adapter.validate_python(_builtin(data))
+
+    def to_seen(self, value: Any) -> Any:
+        # As any: a subclass with a field more would come back without it.
+        return self._adapter.dump_python(value, warnings=False, round_trip=True, serialize_as_any=True)
+
+
+def _no_type(type: Any, package: str, error: Exception) -> FormatError:
+    return FormatError(f"type should be one that {package} can convert, not {name_of(type)}: {describe(error)}")
+
+
+def _model_to_plain(value: Any) -> Any:
+    """Give the plain data of a pydantic model inside a value that is msgspec's."""
+    return _model(value.__class__).to_plain(value)
+
+
+def _model_from_plain(type: Any, data: Any) -> Any:
+    return _model(type).from_plain(data)
+
+
+def _model_to_seen(value: Any) -> Any:
+    return _model(value.__class__).to_seen(value)
+
+
+def _model(type: Any) -> _ByPydantic:
+    if not _is_pydantic(type):
+        raise TypeError(f"expected what msgspec or pydantic can convert, got {name_of(type)}")
+    return _ByPydantic(type)
+
+
+def _is_one(value: Any, type: Any) -> bool:
+    """Say whether a value is of a type, as far as can be seen without looking inside."""
+    from types import UnionType
+    from typing import Annotated, Union, get_args, get_origin
+
+    origin = get_origin(type)
+    if origin in (Union, UnionType):
+        return any(_is_one(value, each) for each in get_args(type))
+    if origin is Annotated:
+        return _is_one(value, get_args(type)[0])
+    if type is float:
+        return isinstance(value, int | float)  # an int serves as a float (PEP 484)
+    if type is None:
+        return value is None
+    try:
+        return isinstance(value, origin or type)
+    except TypeError:
+        return True  # a TypedDict, Literal or the like: isinstance() cannot tell
+
+
+def _change(value: Any, again: Any, place: str) -> str | None:
+    """Describe the first difference between two values, None: there is none; NaN is NaN."""
+    if value.__class__ is again.__class__ and value == again:
+        return None
+    kind = next((kind for kind in (dict, list, tuple) if all(isinstance(each, kind) for each in (value, again))), None)
+    if kind is dict:
+        gone = (f"{key!r} would be gone - at `{place}`" for key in value if key not in again)
+        changed = (_change(item, again[key], f"{place}.{key}") for key, item in value.items() if key in again)
+        return next(gone, None) or next(filter(None, changed), None)  # what is only in `again` has come from a default
+    if kind is not None and len(value) == len(again):
+        pairs = enumerate(zip(value, again, strict=True))
+        return next(filter(None, (_change(a, b, f"{place}[{n}]") for n, (a, b) in pairs)), None)
+    if value == again or (value != value and again != again):
+        return None
+    return f"{value!r} would become {again!r} - at `{place}`"
 
 
 def _is_pydantic(type: Any) -> bool:
@@ -156,13 +244,26 @@ def _is_pydantic(type: Any) -> bool:
 
 def _builtin(data: Any) -> Any:
     """Give loaded data as plain built-in types: tomlkit's and ruamel.yaml's are subclasses that converters refuse."""
+    import sys
+
+    if not {"tomlkit", "ruamel.yaml"} & sys.modules.keys():
+        return data  # none can be inside
+    return _as_builtin(data)
+
+
+def _as_builtin(data: Any) -> Any:
+    # All of it: a migration may have put such parts into a new dict.
+    if isinstance(data, dict):
+        return {_as_builtin(key): _as_builtin(value) for key, value in data.items()}  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(data, list):
+        return [_as_builtin(item) for item in data]  # pyright: ignore[reportUnknownVariableType]
     if data.__class__.__module__.partition(".")[0] not in ("tomlkit", "ruamel"):
         return data
-    if isinstance(data, dict):
-        return {_builtin(key): _builtin(value) for key, value in data.items()}  # pyright: ignore[reportUnknownVariableType]
-    if isinstance(data, list):
-        return [_builtin(item) for item in data]  # pyright: ignore[reportUnknownVariableType]
+    from collections.abc import Set as AbstractSet
     from datetime import date, datetime, time
+
+    if isinstance(data, AbstractSet):
+        return {_as_builtin(item) for item in data}  # pyright: ignore[reportUnknownVariableType]
 
     # datetime before date, which it is too; bool cannot be subclassed.
     kinds = (datetime, date, time, int, float, str)
