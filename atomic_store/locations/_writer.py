@@ -9,6 +9,7 @@ after the rename as well.
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import random
 import re
@@ -21,7 +22,7 @@ from ..errors import AtomicStoreError, UncertainCommitError
 from ._descriptor import CAREFUL, Descriptor
 from ._flock import NO_LOCKS, flock
 from ._local import Version, new_digest
-from ._names import beside
+from ._names import beside, with_tail
 from .base import StoredFile
 
 TYPE_CHECKING = False
@@ -342,8 +343,8 @@ def remove(real: str, path: Any) -> None:
 
 def move_aside(real: str, path: Any) -> str:
     """Rename a file to `NAME.corrupt-<UTC time>`, durably and never over another one; give the new path."""
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    names = (f"{real}.corrupt-{stamp}{f'-{count}' if count else ''}" for count in range(1000))
+    stamp = f".corrupt-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
+    names = (with_tail(real, f"{stamp}-{count}" if count else stamp) for count in itertools.count())
     aside = next(name for name in names if not os.path.lexists(name))
 
     def move() -> None:
