@@ -329,6 +329,9 @@ class AtomicStore(Generic[T]):
             aside = self._location.set_aside(version)
         except ConflictError:
             return  # somebody was faster, with a new value or the same clean-up: read again
+        except (AtomicStoreError, OSError) as failure:
+            failure.add_note(f"while setting aside what no format could read: {error}")
+            raise
         import logging  # here: 11 ms that only a corrupt file costs
         import warnings
 
@@ -338,7 +341,7 @@ class AtomicStore(Generic[T]):
             "and the store goes on with the default"
         )
         logging.getLogger("atomic_store").warning(message)
-        warnings.warn(message, UserWarning, stacklevel=6)  # the line that called open()
+        warnings.warn(message, UserWarning, stacklevel=_outside())
 
     def _commit(self, value: Any, expected: object) -> None:
         self._failed = True
@@ -479,6 +482,18 @@ def _quarantines(on_corrupt: str) -> bool:
     if on_corrupt not in ("raise", "quarantine"):
         raise ValueError(f'on_corrupt should be "raise" or "quarantine", not {on_corrupt!r}')
     return on_corrupt == "quarantine"
+
+
+def _outside() -> int:
+    """Give the stacklevel by which a warning, given by the caller, is about the line that called the library."""
+    import os
+    import sys
+
+    package = os.path.join(os.path.dirname(__file__), "")
+    frame, level = sys._getframe(1), 1  # pyright: ignore[reportPrivateUsage]
+    while frame.f_code.co_filename.startswith(package) and frame.f_back is not None:
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def _thread() -> int:
