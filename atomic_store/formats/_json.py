@@ -61,7 +61,7 @@ def _hint(error: TypeError, value: Any) -> None:
             continue
         seen.add(id(item))
         kind: Any = item.__class__
-        if isinstance(item, str | int | float):
+        if issubclass(kind, (str, int, float)):
             continue  # JSON has these, and members of a StrEnum or IntEnum pass as such
         if any(hasattr(kind, mark) for mark in _MARKS) or kind.__name__ in _KEPT_BY_TYPE:
             error.add_note(
