@@ -9,6 +9,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+CAREFUL = 0
+"""Flags for os.open, as far as the system has them: inherited by no program, led by no link, never hanging."""
+for _name in ("O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK", "O_NOCTTY", "O_BINARY"):
+    CAREFUL |= getattr(os, _name, 0)
+
+
 class Descriptor:
     """At most one file descriptor, owned from the instant the kernel makes it.
 

@@ -25,3 +25,15 @@ def flock(descriptor: int, wait: bool) -> None:
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]  # seen only on Windows
     else:
         fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def unlock(descriptor: int) -> None:
+    """Give the lock back even where a copy of the descriptor lives on, in a child that nobody has told to close it."""
+    try:
+        import fcntl
+    except ImportError:
+        import msvcrt
+
+        msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)  # type: ignore[attr-defined]  # as above
+    else:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)

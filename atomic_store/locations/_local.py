@@ -7,7 +7,7 @@ import os
 import stat
 
 from ..errors import LocationError
-from ._descriptor import Descriptor
+from ._descriptor import CAREFUL, Descriptor
 from .base import ANY, Location, StoredFile, conflict
 
 TYPE_CHECKING = False
@@ -221,13 +221,10 @@ class LocalFile(Location):
 
     def _open(self, descriptor: Descriptor) -> None:
         """Open for reading: O_NONBLOCK, for a FIFO would hang; O_NOFOLLOW, to look at links ourselves."""
-        flags = os.O_RDONLY | getattr(os, "O_BINARY", 0)
-        if hasattr(os, "O_NOFOLLOW"):
-            flags |= os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW
         path = self._absolute
         while True:
             try:
-                descriptor.take(os.open, path, flags)
+                descriptor.take(os.open, path, os.O_RDONLY | CAREFUL)
             except OSError as error:
                 if error.errno not in (errno.ELOOP, errno.EMLINK):  # EMLINK: FreeBSD's word for it
                     raise

@@ -16,8 +16,8 @@ import time
 import weakref
 
 from ..errors import LockError, LockTimeout
-from ._descriptor import Descriptor
-from ._flock import NO_LOCKS, WOULD_BLOCK, flock
+from ._descriptor import CAREFUL, Descriptor
+from ._flock import NO_LOCKS, WOULD_BLOCK, flock, unlock
 from ._names import beside
 from .base import Lock
 
@@ -32,6 +32,7 @@ FIRST_DELAY, LONGEST_DELAY = 0.001, 0.010
 
 # Weak: a lock that was dropped by an interrupt between two bytecodes must be freed, not remembered.
 _held: weakref.WeakValueDictionary[tuple[int, int], SidecarLock] = weakref.WeakValueDictionary()
+_opened: weakref.WeakSet[SidecarLock] = weakref.WeakSet()  # those that are still waited for, too
 
 
 class SidecarLock(Lock):
@@ -42,6 +43,7 @@ class SidecarLock(Lock):
         self._key: tuple[int, int] | None = None
         self._lost = False
         self._thread = threading.get_ident()
+        _opened.add(self)
 
     @property
     def lost(self) -> bool:
@@ -58,11 +60,16 @@ class SidecarLock(Lock):
         self._thread = threading.get_ident()
 
     def release(self) -> None:
-        """Close the descriptor, which frees the lock: no child shares it, see below."""
+        """Unlock and close; in a child, where it is closed already, do nothing."""
         # Forgotten first: once it is free, the entry may be that of the next holder.
         if self._key is not None and _held.get(self._key) is self:
             del _held[self._key]
-        self.descriptor.let_go()
+        try:
+            unlock(self.descriptor.fileno())
+        except (OSError, ValueError):
+            pass  # never opened, or closed by leave_to_parent(); a lock that cannot be undone ends by the close
+        finally:  # after Ctrl-C too
+            self.descriptor.let_go()
 
     def register(self, key: tuple[int, int]) -> None:
         """Let this process know which sidecar is locked."""
@@ -76,7 +83,7 @@ class SidecarLock(Lock):
 
 
 def _after_fork() -> None:
-    for lock in list(_held.values()):
+    for lock in list(_opened):
         lock.leave_to_parent()
     _held.clear()
 
@@ -141,14 +148,13 @@ def _open(descriptor: Descriptor, sidecar: str, real: str, name: Any, mode: int 
     Opened first and created only if missing: O_CREAT on somebody else's file in a sticky directory
     fails (proc(5), protected_regular). O_NOFOLLOW: in such a directory the name may be planted.
     """
-    flags = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY if hasattr(os, "O_NOFOLLOW") else 0
     try:
         while True:
             try:
-                return _open_existing(descriptor, sidecar, flags)
+                return _open_existing(descriptor, sidecar)
             except FileNotFoundError:
                 try:
-                    return _create(descriptor, sidecar, real, flags, mode)
+                    return _create(descriptor, sidecar, real, mode)
                 except FileExistsError:  # another process was faster: open its sidecar
                     continue
     except OSError as error:
@@ -161,17 +167,17 @@ def _open(descriptor: Descriptor, sidecar: str, real: str, name: Any, mode: int 
         raise
 
 
-def _open_existing(descriptor: Descriptor, sidecar: str, flags: int) -> None:
+def _open_existing(descriptor: Descriptor, sidecar: str) -> None:
     try:
-        descriptor.take(os.open, sidecar, os.O_RDWR | flags)
+        descriptor.take(os.open, sidecar, os.O_RDWR | CAREFUL)
     except PermissionError:
         # Writing is asked for because NFS turns flock into a write lock (flock(2)); elsewhere a
         # reader may lock as well, and the sidecar of root's 0644 file can only be read by others.
-        descriptor.take(os.open, sidecar, os.O_RDONLY | flags)
+        descriptor.take(os.open, sidecar, os.O_RDONLY | CAREFUL)
 
 
-def _create(descriptor: Descriptor, sidecar: str, real: str, flags: int, mode: int | None) -> None:
-    flags |= os.O_RDWR | os.O_CREAT | os.O_EXCL
+def _create(descriptor: Descriptor, sidecar: str, real: str, mode: int | None) -> None:
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | CAREFUL
     try:
         data = os.stat(real)
     except FileNotFoundError:
@@ -184,13 +190,12 @@ def _create(descriptor: Descriptor, sidecar: str, real: str, flags: int, mode: i
 
 def _like(descriptor: int, data: os.stat_result) -> None:
     """Let those who may open the data file open the sidecar: root's job must not lock www-data out."""
+    from ._writer import keep_owner  # the first lock of a store loads it in any case, to sweep
+
     own = os.fstat(descriptor)
-    if (own.st_uid, own.st_gid) != (data.st_uid, data.st_gid):
-        try:
-            os.fchown(descriptor, data.st_uid, data.st_gid)
-        except PermissionError:
-            return  # we are neither root nor the owner: the kernel's choice of owner and umask stands
-    os.fchmod(descriptor, stat.S_IMODE(data.st_mode) & 0o666)
+    if (own.st_uid, own.st_gid) == (data.st_uid, data.st_gid) or keep_owner(descriptor, own, data):
+        os.fchmod(descriptor, stat.S_IMODE(data.st_mode) & 0o666)
+    # Else we are in no group with the owner: the kernel's choice of owner, and the umask, stand.
 
 
 def _identity(status: os.stat_result, sidecar: str, name: Any) -> tuple[int, int]:
