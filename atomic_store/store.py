@@ -237,7 +237,7 @@ class AtomicStore(Generic[T]):
         if self.level <= 0:
             raise AtomicStoreError(f"the store {self.path!r} was left more often than entered")
         if self._held is not None:
-            self._require_not_lost()
+            self._require_not_lost(self._held)
             # A generator may be left by another thread than the one that entered: the block moves along.
             self._held.adopt()
             self._owner = _thread()
@@ -395,9 +395,10 @@ class AtomicStore(Generic[T]):
 
     def _inside(self) -> bool:
         """Say whether the caller is inside a block of this store: with lock=, a block belongs to one thread."""
-        if self._held is None:
+        held = self._held  # once: another thread may be leaving its block
+        if held is None:
             return self.level > 0 and not self._locks
-        self._require_not_lost()
+        self._require_not_lost(held)
         return self._owner == _thread()
 
     def _locked(self, always: bool = False) -> Any:
@@ -411,8 +412,8 @@ class AtomicStore(Generic[T]):
         if held is not None:
             held.release()
 
-    def _require_not_lost(self) -> None:
-        if self._held is not None and self._held.lost:
+    def _require_not_lost(self, held: Lock) -> None:
+        if held.lost:
             raise LockError(
                 f"the block of the store {self.path!r} was entered before a fork: its lock stayed with the "
                 "parent. In the child, open the store anew"
