@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import pickle
 import re
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -34,7 +36,8 @@ OLD = {"run": 1}
 NEW = {"run": 2, "why": "it is newer"}
 LARGE = ["x" * 50] * 6000  # over 300 kB: several write(2), even if each takes all it is given
 TEMP = re.compile(r"\..+\.[0-9a-f]{16}\.tmp")
-LIVES_ON = (os.path.join("elsewhere", "state"), "link", "state", ".state.lock")  # what may stand there after a commit
+# What may stand there after a commit, and after garbage was set aside.
+LIVES_ON = re.compile(r"link|state|\.state\.lock|state\.corrupt-\d{8}T\d{6}Z(-\d+)?")
 
 
 @dataclass
@@ -54,16 +57,16 @@ class Scene:
     act: Callable[[], None]
 
     def visible(self) -> bytes | None:
-        """The stored bytes, read behind the library's back; None: there are none."""
-        try:
-            return self.file.read_bytes()
-        except FileNotFoundError:
-            return None
+        """The bytes that are stored, or were set aside, read behind the library's back; None: there are none."""
+        for file in (self.file, *self.file.parent.glob("state.corrupt-*")):
+            with suppress(FileNotFoundError):
+                return file.read_bytes()
+        return None
 
     def strangers(self) -> list[str]:
         """The names in the directory that no commit leaves there."""
         names = (os.path.relpath(path, self.directory) for path in self.directory.rglob("*") if not path.is_dir())
-        return sorted(name for name in names if name not in LIVES_ON)
+        return sorted(name for name in names if not LIVES_ON.fullmatch(os.path.basename(name)))
 
 
 class Kind(NamedTuple):
@@ -130,14 +133,16 @@ class Place(NamedTuple):
         file.parent.mkdir(parents=True)
         if self.link:
             (directory / "link").symlink_to(os.path.join("elsewhere", "state"))
-        if self.old is not None:
+        if isinstance(self.old, bytes):
+            file.write_bytes(self.old)
+        elif self.old is not None:
             file.write_bytes(pickle.dumps(self.old) if self.format == "pickle" else json.dumps(self.old).encode())
         if self.dressed:
             dress(file)
 
-    def open(self, directory: Path, **options: Any) -> atomic_store.AtomicStore[Any]:
-        """Open the store."""
-        return atomic_store.open(self.path(directory), format=self.format, **options)
+    def open(self, path: str, **options: Any) -> atomic_store.AtomicStore[Any]:
+        """Open the store; `path` is found beforehand, for that costs system calls which are none of the library's."""
+        return atomic_store.open(path, format=self.format, **options)
 
     def scene(self, directory: Path, act: Callable[[], None]) -> Scene:
         """The scene of an act here."""
@@ -160,7 +165,7 @@ def writing(name: str, where: Place = PLAIN, *, new: Any = NEW, bare: bool = Fal
     """A commit: at the end of a block, or `bare`, by commit() itself."""
 
     def enter(directory: Path) -> Scene:
-        store = where.open(directory, **options)
+        store = where.open(where.path(directory), **options)
 
         def act() -> None:
             if bare:
@@ -179,7 +184,7 @@ def updating(name: str, where: Place = PLAIN, **options: Any) -> Kind:
     """A read, change and write under the lock."""
 
     def enter(directory: Path) -> Scene:
-        store = where.open(directory, default=OLD, **options)
+        store = where.open(where.path(directory), default=OLD, **options)
 
         def act() -> None:
             assert store.update(lambda value: {**value, **NEW}) == NEW
@@ -193,7 +198,7 @@ def deleting(name: str, where: Place = PLAIN, **options: Any) -> Kind:
     """A deletion."""
 
     def enter(directory: Path) -> Scene:
-        return where.scene(directory, where.open(directory, **options).delete)
+        return where.scene(directory, where.open(where.path(directory), **options).delete)
 
     return Kind(name, where.make, enter)
 
@@ -203,9 +208,30 @@ def opening(name: str, where: Place = PLAIN, **options: Any) -> Kind:
     wanted = "the default" if where.old is None else where.old
 
     def enter(directory: Path) -> Scene:
+        path = where.path(directory)
+
         def act() -> None:
-            store = where.open(directory, default="the default", **options)
+            store = where.open(path, default="the default", **options)
             assert store.value == wanted, f"opened as {store.value!r:.80}"
+
+        return where.scene(directory, act)
+
+    return Kind(name, where.make, enter)
+
+
+def quarantining(name: str, where: Place) -> Kind:
+    """An open that finds garbage and sets it aside."""
+
+    def enter(directory: Path) -> Scene:
+        path = where.path(directory)
+
+        def act() -> None:
+            with (
+                warnings.catch_warnings(action="ignore"),
+                mock.patch.object(logging.getLogger("atomic_store"), "disabled", True),
+            ):
+                store = where.open(path, default="the default", on_corrupt="quarantine")
+            assert store.value == "the default"
 
         return where.scene(directory, act)
 
@@ -216,7 +242,7 @@ def looking(name: str, where: Place = PLAIN) -> Kind:
     """What an open store is asked: whether somebody changed what is stored, and what it is."""
 
     def enter(directory: Path) -> Scene:
-        store = where.open(directory, on_conflict="raise")
+        store = where.open(where.path(directory), on_conflict="raise")
 
         def act() -> None:
             assert not store.changed()
@@ -258,6 +284,7 @@ OPENS = [
     opening("open of a pickle", PICKLE),
     opening("open of a large value", Place(old=LARGE)),
     opening("open with on_conflict=raise", on_conflict="raise"),
+    quarantining("open that sets garbage aside", Place(old=b"garbage")),
     looking("changed() and reload()"),
 ]
 KINDS = COMMITS + OPENS
