@@ -392,6 +392,7 @@ class AtomicStore(Generic[T]):
             self._load()
         else:
             self._version = now  # the same bytes, and perhaps proved by their stat from now on
+        self._assigned = False  # from here on it is the block's value, and half-done if the block fails
 
     def _inside(self) -> bool:
         """Say whether the caller is inside a block of this store: with lock=, a block belongs to one thread."""
