@@ -254,6 +254,16 @@ def loads(content: bytes, name: str) -> bool:
     return True
 
 
+@pytest.mark.parametrize("name", ["json", "toml", "yaml"])
+def test_latin_1_is_not_guessed(name: str) -> None:
+    """A text file in another encoding than UTF-8 is a LoadError, not a value with other letters; a mark does no harm."""
+    content = stored({"name": "Zürich"}, name).replace(b"\\u00fc", "ü".encode())
+    assert atomic_store.open(Memory(b"\xef\xbb\xbf" + content), None, name).value == {"name": "Zürich"}
+    with pytest.raises(atomic_store.LoadError) as caught:
+        atomic_store.open(Memory(content.decode().encode("latin-1")), None, name)
+    assert caught.value.damaged
+
+
 YAML = "# stations, south to north\nbern: [1, 2]   # the capital\n\nzürich: {}\n"
 TOML = '# stations, south to north\n[bern]\nruns = [1, 2]   # the capital\n\n["zürich"]\n'
 

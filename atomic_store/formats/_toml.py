@@ -30,5 +30,8 @@ def dump(value: Any, file: Any, **kwargs: Any) -> None:
 
 
 def load(file: Any) -> Any:
-    """Read a mapping."""
-    return tomlkit.parse(file.read())
+    """Read a mapping. A byte order mark is taken."""
+    content = file.read()
+    # Decoded here: tomlkit takes for Latin-1 what is no UTF-8.
+    text = content if isinstance(content, str) else str(content, "utf-8")
+    return tomlkit.parse(text.removeprefix("\ufeff"))
