@@ -27,6 +27,7 @@ from .store import AtomicStore
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import UnionType
     from typing import Any, TypeVar, overload
 
     from .formats.wrappers import Compressed, Signed, Verified, Versioned
@@ -96,6 +97,23 @@ def open(
     ignore_inner_exits: bool | None = False,
     *,
     type: None = None,
+    lock: bool | float = False,
+    on_conflict: str | None = None,
+    on_corrupt: str = "raise",
+) -> AtomicStore[Any]: ...
+
+
+@overload
+def open(
+    path: Path,
+    default: Any = None,
+    format: Any = None,
+    is_binary: bool | None = None,
+    load_kwargs: dict[str, Any] | None = None,
+    dump_kwargs: dict[str, Any] | None = None,
+    ignore_inner_exits: bool | None = False,
+    *,
+    type: UnionType,  # mypy takes `A | None` for an object, and not for a type: say AtomicStore[A | None] yourself
     lock: bool | float = False,
     on_conflict: str | None = None,
     on_corrupt: str = "raise",

@@ -143,7 +143,7 @@ class _ByMsgspec:
             raise _no_type(type, "msgspec", error) from error
 
     def to_plain(self, value: Any) -> Any:
-        return self._msgspec.to_builtins(value, str_keys=True, enc_hook=_model_to_plain)
+        return _as_lists(self._msgspec.to_builtins(value, str_keys=True, enc_hook=_model_to_plain))
 
     def from_plain(self, data: Any) -> Any:
         return self._msgspec.convert(_builtin(data), self._type, str_keys=True, dec_hook=_model_from_plain)
@@ -173,6 +173,13 @@ class _ByPydantic:
     def to_seen(self, value: Any) -> Any:
         # As any: a subclass with a field more would come back without it.
         return self._adapter.dump_python(value, warnings=False, round_trip=True, serialize_as_any=True)
+
+
+def _as_lists(plain: Any) -> Any:
+    """Give plain data with lists for tuples, as it is loaded: else Verified would complain of those."""
+    if plain.__class__ is dict:
+        return {key: _as_lists(value) for key, value in plain.items()}
+    return [_as_lists(item) for item in plain] if plain.__class__ in (list, tuple) else plain
 
 
 def _no_type(type: Any, package: str, error: Exception) -> FormatError:
@@ -210,8 +217,6 @@ def _is_one(value: Any, type: Any) -> bool:
         return _is_one(value, get_args(type)[0])
     if type is float:
         return isinstance(value, int | float)  # an int serves as a float (PEP 484)
-    if type is None:
-        return value is None
     try:
         return isinstance(value, origin or type)
     except TypeError:
