@@ -119,7 +119,8 @@ class Codec:
         refusals: list[Exception] = []
         try:
             value = self._decode(content, refusals, file.name)
-        except AtomicStoreError:
+        except AtomicStoreError as error:
+            _say_what_is_stored(error, len(content))
             raise
         except Exception as error:
             refusals.append(error)
@@ -139,7 +140,8 @@ class Codec:
         source = Source(file)
         try:
             return self.functions.load(source, **self.load_kwargs)
-        except AtomicStoreError:
+        except AtomicStoreError as error:
+            _say_what_is_stored(error, file.size)
             raise
         except Exception as error:
             if error is source.error:
@@ -399,6 +401,12 @@ def _label(format: Any) -> str:
 def _is_mismatch(error: BaseException) -> bool:
     """Say whether an error looks like "bytes given where str is needed", or the other way round."""
     return isinstance(error, TypeError | AttributeError)
+
+
+def _say_what_is_stored(error: AtomicStoreError, size: int | None) -> None:
+    """Set the evidence of an error that a format inside this one has raised: it saw unpacked bytes, say."""
+    if isinstance(error, LoadError):
+        error.size = size
 
 
 def _telling(errors: list[Exception]) -> Exception:

@@ -332,9 +332,6 @@ class _Through(io.RawIOBase):
         self.name = file.name
         self.position = 0
 
-    def writable(self) -> bool:
-        return True
-
     def tell(self) -> int:
         return self.position
 
@@ -392,9 +389,6 @@ class _Inflating(io.RawIOBase):
         self._decompressor = decompressor
         self._max_size = self._left = max_size
         self._label = label
-
-    def readable(self) -> bool:
-        return True
 
     def readinto(self, buffer: WriteableBuffer) -> int:
         view = memoryview(buffer).cast("B")
