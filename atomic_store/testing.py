@@ -454,6 +454,46 @@ class LocationContract:
         location.delete()
         assert self.peek(location) is None
 
+    # --- setting aside ---
+
+    def test_what_is_set_aside_is_gone_from_here_and_no_other_is_overwritten(self) -> None:
+        """set_aside() leaves nothing at the place, and gives a new name each time, even within one instant."""
+        location = self.make()
+        names: list[str] = []
+        for content in (b"corrupt", b"", b"corrupt"):
+            self.poke(location, content)
+            names.append(location.set_aside(self._version(location)))
+            assert self.peek(location) is None
+            assert location.read() is None
+        assert len(set(names)) == 3
+        self._write(location, b"next", None)
+        assert self._content(self.again(location)) == b"next"
+
+    def test_what_somebody_has_mended_is_not_set_aside(self) -> None:
+        """Another version than the one that was read stays where it is: ConflictError; nothing at all is one too."""
+        for new in (b"mended", None):
+            location = self.make()
+            self.poke(location, b"corrupt")
+            known = self._version(location)
+            self.poke(location, new)
+            with _refused(ConflictError) as caught:
+                location.set_aside(known)
+            assert self.peek(location) == new
+            assert (caught[0].path, caught[0].expected) == (location.path, known)
+
+    def test_holder_of_the_lock_sets_aside_without_waiting(self) -> None:
+        """Inside its own lock a thread does not wait for itself, and still has the lock afterwards."""
+        location = self.make()
+        if not location.has_lock:
+            return
+        self.poke(location, b"corrupt")
+        lock = location.lock()
+        location.set_aside(self._version(location))
+        with _refused(LockTimeout):
+            _in_thread(partial(self.again(location).lock, 0))
+        lock.release()
+        assert self.peek(location) is None
+
     # --- the lock ---
 
     def test_second_lock_of_one_thread_is_refused_at_once(self) -> None:
