@@ -12,6 +12,7 @@ from .base import ANY, Location, StoredFile, conflict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from types import TracebackType
     from typing import Any
 
@@ -214,7 +215,9 @@ class LocalFile(Location):
         return None if held(self.real()) else self.lock()
 
     def require(self, expected: object) -> None:
-        """Raise ConflictError unless the file is the expected version; None: unless there is none."""
+        """Raise ConflictError unless the file is the expected version; None: unless there is none; ANY: never."""
+        if expected is ANY:
+            return
         found = self.version(expected)
         if found != expected:
             raise conflict(self._path, expected, found)
@@ -347,8 +350,9 @@ class Reader(StoredFile):
 class Replacement:
     """One replacement of a file: the block writes, its clean end publishes.
 
-    A class, not a generator: an interrupt inside __enter__ or __exit__ must still clean up, and a
-    suspended generator is only cleaned up when somebody collects it.
+    A class, not a generator, for an interrupt inside __enter__ or __exit__ must still clean up. One
+    that comes as __exit__ begins is before every `try`: then this object is dropped, and everything
+    goes with it, at once. So nothing that it holds may refer to it.
     """
 
     def __init__(self, location: LocalFile, expected: object, exact: bool) -> None:
@@ -359,7 +363,7 @@ class Replacement:
         self._writer: Writer | None = None
 
     def __enter__(self) -> TempFile:
-        location = self._location
+        location, expected = self._location, self._expected
         try:
             from ._writer import Writer  # here: 4 ms of atomicwrites; inside: it can fail with EMFILE as well
 
@@ -371,9 +375,17 @@ class Replacement:
             if self._expected is not ANY and (old and signature(old)) != getattr(self._expected, "signature", None):
                 location.require(self._expected)
             self._writer = Writer(
-                real, old, location.path, location.mode, self._require_again, self._expected is None, self._exact
+                # Required once more: those who lock have been waiting, others may have come while dump was at work.
+                real,
+                old,
+                location.path,
+                location.mode,
+                lambda: location.require(expected),
+                expected is None,
+                self._exact,
             )
-            return self._writer.begin()
+            self._frame: AbstractContextManager[TempFile] = self._writer.open()
+            return self._frame.__enter__()
         except BaseException as error:
             self._give_up(error)
             if isinstance(error, OSError):
@@ -381,9 +393,8 @@ class Replacement:
             raise
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        assert self._writer is not None  # noqa: S101 - for the type checkers: __enter__ has set it
         try:
-            self._writer.end(kind, error, trace)
+            self._frame.__exit__(kind, error, trace)
         except BaseException as failure:
             self._give_up(failure)
             if isinstance(failure, OSError):
@@ -392,11 +403,6 @@ class Replacement:
         self._give_up(error)
         if isinstance(error, OSError) and error.filename is None:
             name(error, self._location.path)  # ours, from write(); one with a name of its own is dump's
-
-    def _require_again(self) -> None:
-        # Those who lock have been waiting; this sees the hand edit that came while dump was at work.
-        if self._expected is not ANY:
-            self._location.require(self._expected)
 
     def _give_up(self, error: BaseException | None) -> None:
         try:

@@ -28,7 +28,6 @@ from .base import StoredFile
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
     from typing import Any
 
     from _typeshed import ReadableBuffer
@@ -130,7 +129,7 @@ class TempFile(StoredFile):
 
 
 class Writer(atomicwrites.AtomicWriter):
-    """One commit: begin(), the caller's writes, end().
+    """One commit, as a context that open() gives: whoever drops that in the middle drops the temp as well.
 
     Args:
         real: the absolute path to replace, its links resolved.
@@ -142,7 +141,7 @@ class Writer(atomicwrites.AtomicWriter):
         exact: whether the file's version needs a digest.
     """
 
-    _frame: Any = None
+    _temp_gone = True  # until there is a name to remove
 
     def __init__(
         self,
@@ -164,18 +163,8 @@ class Writer(atomicwrites.AtomicWriter):
         # Both exist before anything is made: whoever interrupts us finds what to remove.
         self.file = TempFile(path, exact)
         self._temp = temp_name(real)
-        self._temp_gone = False
         self._process = _process
-
-    def begin(self) -> TempFile:
-        """Open the temp file."""
-        self._frame = self.open()
-        self._frame.__enter__()
-        return self.file
-
-    def end(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Publish what was written, or nothing if the block has failed."""
-        self._frame.__exit__(kind, error, trace)
+        self._temp_gone = False
 
     def get_fileobject(self, **_: Any) -> TempFile:  # type: ignore[override]  # the base says IO; ours is one
         """Open the temp beside the real file: never through a link, never wider than the file it replaces."""
@@ -253,7 +242,6 @@ class Writer(atomicwrites.AtomicWriter):
 
     def clean_up(self, error: BaseException | None) -> None:
         """Close and remove what the commit has left; what cannot be removed is named in a note."""
-        self._frame = None
         try:
             self.file.close()
         except OSError as failure:
@@ -274,8 +262,8 @@ class Writer(atomicwrites.AtomicWriter):
         self._temp_gone = True
 
     def __del__(self) -> None:
-        """Clean up where an interrupt kept end() from being called at all."""
-        if self._frame is not None:
+        """Clean up where an interrupt kept everybody else from doing so."""
+        if not self._temp_gone:
             self.clean_up(None)
 
 
