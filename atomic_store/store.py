@@ -201,6 +201,7 @@ class AtomicStore(Generic[T]):
         with self._locked():
             try:
                 self._location.delete(self._known() if self._raises else ANY)
+                self._begin_anew(None)
             except UncertainCommitError as error:
                 self._begin_anew(error.version)  # gone is what is visible: no exit shall bring it back unasked
                 raise
@@ -208,7 +209,6 @@ class AtomicStore(Generic[T]):
                 if not isinstance(error, Exception):
                     self._tried = None
                 raise
-            self._begin_anew(None)
 
     def __enter__(self) -> AtomicStore[T]:
         """Enter a block; the outermost one of a store with lock= takes the lock and reads what is new.
@@ -236,20 +236,24 @@ class AtomicStore(Generic[T]):
         """Leave a block: commit, unless an exception ends it or `ignore_inner_exits` waits for the outermost."""
         if self.level <= 0:
             raise AtomicStoreError(f"the store {self.path!r} was left more often than entered")
-        if self._held is not None:
-            self._require_not_lost(self._held)
-            # A generator may be left by another thread than the one that entered: the block moves along.
-            self._held.adopt()
-            self._owner = _thread()
-        self.level -= 1
+        self.level -= 1  # before anything that an interrupt could keep from happening
         try:
+            if self._held is not None:
+                self._require_not_lost(self._held)
+                # A generator may be left by another thread than the one that entered: the block moves along.
+                self._held.adopt()
+                self._owner = _thread()
             if error is not None:
                 self._failed = True
             elif (self.level == 0 or not self.ignore_inner_exits) and not self._deleted:
                 self.commit()
         finally:
             if self.level == 0:
-                self._let_go()
+                held, self._held, self._owner = self._held, None, None
+                if held is not None:
+                    held.release()
+                    if held.lost:
+                        self._held, self.level = held, 1  # in the child of a fork, each later use shall say so again
 
     @property
     def path(self) -> Any:
@@ -349,6 +353,7 @@ class AtomicStore(Generic[T]):
         try:
             with self._location.replace(expected, exact=self._exact) as file:
                 self._codec.dump(value, file)
+            self._version = file.version
         except UncertainCommitError as error:
             self._version = error.version
             raise
@@ -356,7 +361,6 @@ class AtomicStore(Generic[T]):
             if not isinstance(error, Exception):
                 self._tried = getattr(file, "version", ANY)
             raise
-        self._version = file.version
         self._forget()
 
     def _begin_anew(self, version: object) -> None:
@@ -407,11 +411,6 @@ class AtomicStore(Generic[T]):
         if not (self._locks or always) or (self._locks and self._inside()):
             return _Nothing()
         return _Held(self._location.lock(self._timeout))
-
-    def _let_go(self) -> None:
-        held, self._held, self._owner = self._held, None, None
-        if held is not None:
-            held.release()
 
     def _require_not_lost(self, held: Lock) -> None:
         if held.lost:
