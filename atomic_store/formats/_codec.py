@@ -125,7 +125,12 @@ class Codec:
         except Exception as error:
             refusals.append(error)
             refusal = self._refusal(refusals, file.name, len(content), self._takes_without_keywords(content, file.name))
-            raise refusal from _telling(refusals)
+            try:
+                raise refusal from _telling(refusals)
+            finally:
+                # Their tracebacks hold this frame, and it them: content and file would live until the next collection.
+                refusals.clear()
+                del refusal
         if not content and not self._is_nothing(value):
             raise LoadError(
                 f"{file.name!r} is empty, and format {self.label} does not write {value!r} as an empty file; "
