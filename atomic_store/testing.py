@@ -494,6 +494,21 @@ class LocationContract:
         lock.release()
         assert self.peek(location) is None
 
+    def test_bytes_set_aside_are_not_those_of_somebody_else(self) -> None:
+        """set_aside() takes only the version that it is told, leaves nothing, and gives another name each time."""
+        location = self.make()
+        names: list[str] = []
+        for _ in range(2):
+            self.poke(location, b"damaged")
+            known = self._version(location)
+            self.poke(location, b"repaired")
+            with _refused(ConflictError):
+                location.set_aside(known)
+            assert self.peek(location) == b"repaired"
+            names.append(location.set_aside(self._version(location)))
+            assert self.peek(location) is None
+        assert len(set(names)) == 2
+
     # --- the lock ---
 
     def test_second_lock_of_one_thread_is_refused_at_once(self) -> None:

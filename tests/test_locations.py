@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from crowd import Dull
+from machine import in_child
 
-from atomic_store import LocalFile
+import atomic_store
+from atomic_store import ConflictError, LoadError, LocalFile, LockError, LockTimeout
 from atomic_store.locations import _local, _writer
 from atomic_store.locations.base import Location
 from atomic_store.testing import LocationContract, Memory
@@ -102,3 +105,127 @@ class TestCoarseClock(TestLocalFile):
     def clock(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for module in (_local, _writer):
             monkeypatch.setattr(module, "os", Dull(2 * 10**9))
+
+
+# --- a place in memory, as a user's tests have it ---
+
+
+def test_stores_on_one_memory_see_each_other() -> None:
+    """What one store commits another one finds, and `content` shows; nothing is stored before the first commit."""
+    place = Memory()
+    first, second = (atomic_store.open(place, default=[]) for _ in range(2))
+    assert (place.content, first.stored) == (None, False)
+    first.value.append(1)
+    first.commit()
+    assert (place.content, second.changed(), second.reload()) == (b"[1]", True, [1])
+    assert atomic_store.open(Memory(b"[2]")).value == [2]
+    assert atomic_store.open(Memory()).value is None
+
+
+def test_memory_is_named_in_errors() -> None:
+    """Errors, `path` and format="auto" go by the name that the place was given."""
+    place = Memory(b"{", "settings.json")
+    with pytest.raises(LoadError, match=r"settings\.json") as caught:
+        atomic_store.open(place)
+    assert caught.value.path == "settings.json"
+    assert repr(place) == "Memory(b'{', 'settings.json')"
+    assert atomic_store.open(Memory(None, "a.pickle"), format="pickle").path == "a.pickle"
+
+
+@pytest.mark.parametrize("format", ["json", "pickle", (repr, int)], ids=["json", "pickle", "pair"])
+def test_memory_takes_every_format(format: Any) -> None:
+    """Streaming formats and whole ones, text and bytes, come back from memory as from a file."""
+    place = Memory()
+    with atomic_store.open(place, 0, format) as store:
+        store.value = 12345
+    assert atomic_store.open(place, 0, format).value == 12345
+
+
+def test_failed_dump_leaves_memory_as_it_was() -> None:
+    """A value that the format refuses, and a block that raises, change nothing."""
+    place = Memory(b"[1]")
+    store = atomic_store.open(place)
+    with pytest.raises(TypeError), store:
+        store.value = [object()]
+    with pytest.raises(InterruptedError), store:
+        store.value = [2]
+        raise InterruptedError
+    assert place.content == b"[1]"
+
+
+def test_corrupt_memory_is_set_aside_on_request() -> None:
+    """on_corrupt="quarantine" keeps the bytes in `asides`, with a warning, and begins with the default."""
+    place = Memory(b"{")
+    with pytest.warns(UserWarning, match="memory"):
+        store = atomic_store.open(place, 7, on_corrupt="quarantine")
+    assert (store.value, place.content, place.asides) == (7, None, [b"{"])
+
+
+def test_memory_locks_threads_out() -> None:
+    """With lock=, blocks of two stores in two threads follow each other; without patience the second times out."""
+    place = Memory()
+    store = atomic_store.open(place, [], lock=True)
+    other = atomic_store.open(place, [], lock=0)
+    patient = atomic_store.open(place, [], lock=float("inf"))
+
+    def add() -> None:
+        with patient:
+            patient.value.append("there")
+
+    with ThreadPoolExecutor(2) as pool:
+        with store:
+            with pytest.raises(LockError):
+                other.commit()
+            with pytest.raises(LockTimeout):
+                pool.submit(other.commit).result()
+            done = pool.submit(add)
+            store.value.append("here")
+        done.result()
+    assert place.content == b'["here", "there"]'
+
+
+def test_comparing_writer_waits_for_the_holder_of_a_memorys_lock() -> None:
+    """As at a file: on_conflict="raise" in one thread waits for the block of another, and then meets the conflict."""
+    place = Memory()
+    store = atomic_store.open(place, 0, lock=True)
+    comparing = atomic_store.open(place, 1, on_conflict="raise")
+    with ThreadPoolExecutor(1) as pool:
+        with store:
+            done = pool.submit(comparing.commit)
+        with pytest.raises(ConflictError):
+            done.result()
+    assert place.content == b"0"
+
+
+def test_lock_of_a_memory_is_given_back_once() -> None:
+    """Releasing twice takes the lock from nobody who has it meanwhile."""
+    place = Memory()
+    first = place.lock()
+    first.release()
+    second = place.lock()
+    first.release()
+    with pytest.raises(LockError):
+        place.lock(0)
+    second.release()
+
+
+def test_child_of_a_fork_has_a_memory_of_its_own() -> None:
+    """In a child the lock that the parent holds is lost, and the child's copy of the place is free."""
+    place = Memory(b"1")
+    store = atomic_store.open(place, lock=True)
+
+    def in_the_child() -> bytes | None:
+        with pytest.raises(LockError, match="fork"):
+            store.commit()
+        assert held is not None
+        held.release()
+        with atomic_store.open(place, lock=0) as own:
+            own.value = 2
+        return place.content
+
+    with store:
+        held = store._held
+        assert held is not None
+        assert in_child(in_the_child) == b"2"
+        store.value = 3
+    assert place.content == b"3"

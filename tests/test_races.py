@@ -9,6 +9,7 @@ import contextlib
 import os
 import random
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from crowd import Program, together
 from support import REQUIRE_ALL
 
 PROGRAMS = 8
+Record = Callable[[str, object], None]
 
 # Arguments: what to do, how often, the tick of the clock in ns (0: the real one), whether to break the version rule.
 COUNT = """
@@ -58,32 +60,34 @@ def count(path: Path, way: str, times: int, tick: int = 0, naive: bool = False) 
 
 
 @pytest.mark.parametrize("way", ["update", "lock", "lock for seconds", "raise"])
-def test_no_increment_is_lost(tmp_path: Path, way: str) -> None:
+def test_no_increment_is_lost(tmp_path: Path, record_property: Record, way: str) -> None:
     """Eight programs add 1 two hundred times each, by update(), under a lock, or trying again after a conflict."""
     path = tmp_path / "counter"
     assert count(path, way, 200) == PROGRAMS * 200
+    record_property("increments kept", PROGRAMS * 200)
     assert sorted(os.listdir(tmp_path)) == [".counter.lock", "counter"]
 
 
-def test_without_a_remedy_increments_are_lost(tmp_path: Path) -> None:
+def test_without_a_remedy_increments_are_lost(tmp_path: Path, record_property: Record) -> None:
     """The control: the same programs without any option do lose some, so the race is a real one."""
     kept = count(tmp_path / "counter", "plain", 200)
-    print(f"lost {PROGRAMS * 200 - kept} of {PROGRAMS * 200}")
+    record_property("increments lost without a remedy (control)", PROGRAMS * 200 - kept)
     assert kept < PROGRAMS * 200
 
 
 @pytest.mark.parametrize("tick", [4_000_000, 10**9, 2 * 10**9], ids=["4 ms", "1 s", "2 s"])
 @pytest.mark.parametrize("way", ["lock", "raise"])
-def test_no_increment_is_lost_to_a_coarse_clock(tmp_path: Path, way: str, tick: int) -> None:
+def test_no_increment_is_lost_to_a_coarse_clock(tmp_path: Path, record_property: Record, way: str, tick: int) -> None:
     """Nor where files have coarse times, one inode and one size, so that most changes look like none from outside."""
     assert count(tmp_path / "counter", way, 400, tick) == PROGRAMS * 400
+    record_property("increments kept on a coarse clock", PROGRAMS * 400)
 
 
 @pytest.mark.parametrize("way", ["lock", "raise"])
-def test_coarse_clock_deceives_a_naive_rule(tmp_path: Path, way: str) -> None:
+def test_coarse_clock_deceives_a_naive_rule(tmp_path: Path, record_property: Record, way: str) -> None:
     """The control: going by device, inode, size and time alone, the same programs lose increments on that clock."""
     kept = count(tmp_path / "counter", way, 400, 10**9, naive=True)
-    print(f"lost {PROGRAMS * 400 - kept} of {PROGRAMS * 400}")
+    record_property("increments lost by a naive rule (control)", PROGRAMS * 400 - kept)
     assert kept < PROGRAMS * 400
 
 
@@ -120,7 +124,7 @@ say(reads)
 """
 
 
-def test_killed_writers_lose_nothing_and_tear_nothing(tmp_path: Path) -> None:
+def test_killed_writers_lose_nothing_and_tear_nothing(tmp_path: Path, record_property: Record) -> None:
     """Writers die by kill -9 at random: what was committed stays, once each; readers see whole values that only grow."""
     directory = tmp_path / "data"
     directory.mkdir()
@@ -169,4 +173,5 @@ def test_killed_writers_lose_nothing_and_tear_nothing(tmp_path: Path) -> None:
     temps = [name for name in os.listdir(directory) if name.endswith(".tmp")]
     assert len(temps) <= kills
     assert set(os.listdir(directory)) == {".counter.lock", "counter", *temps}
-    print(f"{kills} kills, {stored} commits, {stored - len(committed)} not noted, {reads} reads, {len(temps)} temps left")
+    for name, number in (("kills", kills), ("commits", stored), ("reads", reads), ("temps left", len(temps))):
+        record_property(f"writers killed: {name}", number)
