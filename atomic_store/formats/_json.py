@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 streams = False
 objects = False
 
+LARGE = 200_000  # leaves, some 2 MB of text: below, one json.dumps() is as fast and simpler
+PIECEWISE = {"ensure_ascii", "allow_nan", "separators"}  # the keywords that change each item alike, wherever it stands
+CONTAINERS = frozenset((dict, list, tuple))  # exactly these: what a subclass makes of itself is its own affair
+SAMPLE, DEPTH = 3, 4  # how many items of a container, and how deep, are looked at to guess its weight
+
 
 def public() -> Any:
     """What `store.format` shows."""
@@ -25,13 +30,18 @@ def public() -> Any:
 
 def dump(value: Any, file: Any, **kwargs: Any) -> None:
     """Write the value; keywords are those of json.dumps."""
-    # One dumps() and one write: json.dump() is 1.9 times slower, for the C encoder only serves dumps().
     try:
-        text = json.dumps(value, **kwargs)
+        if weight(value) >= LARGE and kwargs.keys() <= PIECEWISE:
+            from ._json_batches import pieces  # here: only a large value needs it
+
+            for piece in pieces(value, kwargs):
+                file.write(piece)
+        else:
+            # One dumps() and one write: json.dump() is 1.9 times slower, for the C encoder only serves dumps().
+            file.write(json.dumps(value, **kwargs))
     except TypeError as error:
         _hint(error, value)
         raise
-    file.write(text)
 
 
 def load(file: Any, **kwargs: Any) -> Any:
@@ -45,6 +55,22 @@ def _text(content: Any) -> Any:
     if isinstance(content, str):
         return content.removeprefix("\ufeff")
     return str(content.removeprefix(b"\xef\xbb\xbf"), "utf-8")
+
+
+def weight(value: Any, depth: int = DEPTH) -> int:
+    """Guess how many leaves a value has, from a few of its items at each level: a large one shall not be walked twice."""
+    kind: Any = value.__class__
+    if kind not in CONTAINERS or not value:
+        return 1
+    items = value.values() if kind is dict else value
+    if CONTAINERS.isdisjoint(map(type, items)):  # at the speed of C; most batches are done with here
+        return len(value)
+    inside = [item for item in items if type(item) in CONTAINERS]
+    if depth == 0:
+        return len(value) + sum(map(len, inside))
+    some = inside[:: len(inside) // SAMPLE + 1]
+    guess = sum(weight(item, depth - 1) for item in some) * len(inside) // len(some)
+    return len(value) + max(guess, weight(max(inside, key=len), depth - 1))
 
 
 _MARKS = ("__dataclass_fields__", "__attrs_attrs__", "__struct_fields__", "__pydantic_fields__", "isoformat", "__members__")
