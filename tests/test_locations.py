@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from machine import in_child
 import atomic_store
 from atomic_store import ConflictError, LoadError, LocalFile, LockError, LockTimeout
 from atomic_store.locations import _local, _writer
-from atomic_store.locations.base import Location
+from atomic_store.locations.base import Location, Lock
 from atomic_store.testing import LocationContract, Memory
 
 
@@ -105,6 +107,66 @@ class TestCoarseClock(TestLocalFile):
     def clock(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for module in (_local, _writer):
             monkeypatch.setattr(module, "os", Dull(2 * 10**9))
+
+
+class Lockless(Memory):
+    """A place in memory that, as one on the network, can compare and replace in one step but has no lock to give."""
+
+    has_lock = False
+
+    def lock(self, timeout: float | None = None) -> Lock:
+        raise LockError("there are no locks here")
+
+    @contextlib.contextmanager
+    def comparing(self, expected: object) -> Generator[None]:
+        self.require(expected)
+        yield
+
+
+class TestLockless(TestMemory):
+    """A place without locks, where update() has to try again."""
+
+    def make(self) -> Location:
+        return Lockless()
+
+
+def test_contract_says_what_it_needs() -> None:
+    """A suite that lacks one of the four methods fails, rather than passing by doing nothing."""
+    contract = LocationContract()
+    calls: list[Callable[[], object]] = [
+        contract.make,
+        lambda: contract.again(None),
+        lambda: contract.peek(None),
+        lambda: contract.poke(None, None),
+        contract.test_nothing_is_not_an_empty_value,
+    ]
+    for call in calls:
+        with pytest.raises(NotImplementedError):
+            call()
+
+
+def test_contract_catches_a_location_that_loses_bytes() -> None:
+    """The control: a place that is wrong in one way fails the test of that promise."""
+
+    class Forgetful(Memory):
+        def require(self, expected: object) -> None:
+            """Compare nothing."""
+
+    class Contract(TestMemory):
+        def make(self) -> Location:
+            return Forgetful()
+
+    with pytest.raises(AssertionError, match="ConflictError should have been raised"):
+        Contract().test_change_by_somebody_else_is_not_overwritten()
+
+
+def test_stored_file_has_a_descriptor(tmp_path: Path) -> None:
+    """What a LocalFile gives to read is a file of the system, for formats that map it into memory."""
+    (tmp_path / "a").write_bytes(b"abc")
+    file = LocalFile(tmp_path / "a").read()
+    assert file is not None
+    with file:
+        assert os.pread(file.fileno(), 3, 0) == b"abc"
 
 
 # --- a place in memory, as a user's tests have it ---

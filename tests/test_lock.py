@@ -176,6 +176,25 @@ def test_member_of_the_group_does_not_lock_the_owner_out() -> None:
         assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (ALICE.uid, CREW, 0o660)
 
 
+@pytest.mark.usefixtures("umask")
+def test_sidecar_that_cannot_be_given_away_keeps_its_makers_rights(
+    path: Path, sidecar: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is in no group with the file's owner makes a sidecar as open as the umask lets it be, and no wider."""
+    require(os.geteuid() == 0, "needs root to make files of other users")
+    by_hand(path, 0)
+    path.chmod(0o666)
+    os.chown(path, ALICE.uid, ALICE.gid)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fchown", refuse)
+        LocalFile(path).lock().release()
+    assert (sidecar.stat().st_uid, mode(sidecar)) == (0, 0o644)
+
+
 def test_stranger_shares_the_lock_in_a_public_directory() -> None:
     """In a directory like /tmp, one user's sidecar that others can only read locks them all, and nobody is refused."""
     require(os.geteuid() == 0, "needs root to become other users")
@@ -306,16 +325,41 @@ def test_link_that_moves_while_we_wait_is_followed_again(tmp_path: Path) -> None
     """Whoever has waited for the old target's lock locks the new one, and writes there."""
     link = tmp_path / "link"
     link.symlink_to("old")
-    with queue(link) as (other, waiter):
+
+    def set_to_one() -> None:
+        with atomic_store.open(link, 0, lock=True) as store:
+            assert not is_free(tmp_path / "new")
+            assert is_free(tmp_path / "old")
+            store.value = 1
+
+    with Program(HOLD, link) as other, ThreadPoolExecutor(1) as pool:
+        assert other.hear() == "held"
+        done = pool.submit(set_to_one)
+        wait_until_blocked(os.getpid())
         link.unlink()
         link.symlink_to("new")
         other.say()
-        assert waiter.hear() == "had"
-        assert not is_free(tmp_path / "new")
-        assert is_free(tmp_path / "old")
-        waiter.say()
-        waiter.finish()
+        done.result(HANGS_AFTER)
     assert stored(tmp_path / "new") == 1
+
+
+def test_sidecar_that_was_removed_while_we_wait_is_made_anew(path: Path, sidecar: Path) -> None:
+    """Whoever gets the lock of a sidecar that nobody can find any more makes a new one, for newcomers to wait on."""
+
+    def set_to_one() -> None:
+        with atomic_store.open(path, 0, lock=True) as store:
+            assert not is_free(path)
+            store.value = 1
+
+    with Program(HOLD, path) as other, ThreadPoolExecutor(1) as pool:
+        assert other.hear() == "held"
+        done = pool.submit(set_to_one)
+        wait_until_blocked(os.getpid())
+        sidecar.unlink()
+        other.kill()
+        done.result(HANGS_AFTER)
+    assert sidecar.exists()
+    assert stored(path) == 1
 
 
 def test_removed_sidecar_lets_nobody_in_twice(path: Path, sidecar: Path) -> None:
@@ -367,6 +411,22 @@ def test_sidecar_made_by_another_in_the_same_instant_is_used(
     assert [bool(flags & os.O_CREAT) for flags in asked] == [False, True, False]
     assert all(flags & os.O_NOFOLLOW and flags & os.O_CLOEXEC for flags in asked)
     assert asked[1] & os.O_EXCL
+
+
+def test_sidecar_that_can_only_be_read_locks_as_well(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another user's sidecar need not be writable for us: opened for reading, it keeps others out."""
+
+    def open_(name: str, flags: int, mode: int = 0o777) -> int:
+        if flags & os.O_RDWR and not flags & os.O_CREAT:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), name)
+        return os.open(name, flags, mode)
+
+    LocalFile(path).lock().release()
+    monkeypatch.setattr(_lock, "os", Scripted(open=open_))
+    lock = LocalFile(path).lock()
+    assert not is_free(path)
+    lock.release()
+    assert is_free(path)
 
 
 def test_system_without_owners_and_flags_locks_as_well(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
