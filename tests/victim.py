@@ -83,11 +83,15 @@ def say(**what: Any) -> None:
 
 
 def attempt(act: Callable[[], None], how: str) -> str:
-    """Act, once or until something happens; tell how it ended."""
+    """Wait for GO, then act "once" or "always", until something happens; or act "again", at once. Tell how it ended."""
     try:
+        if how != "again":  # within the try: a signal may come before the first act does
+            say(ready=os.getpid())
+            # Waiting in a call that no act makes: the one that is under way when a tracer comes is seen by half.
+            signal.sigwait([GO])
         os.access(BEGIN, os.F_OK)
         act()
-        while how != "once":
+        while how.startswith("always"):
             act()
         os.access(END, os.F_OK)
     except BaseException as error:
@@ -98,13 +102,10 @@ def attempt(act: Callable[[], None], how: str) -> str:
 def work(scene: Scene, how: str) -> None:
     """Act, then report how it ended, what was left behind, and whether the next try works."""
     before = descriptors()
-    # Waiting in a call that no act makes: the one that is under way when a tracer comes is seen by half.
     signal.pthread_sigmask(signal.SIG_BLOCK, [GO])
-    say(ready=os.getpid())
-    signal.sigwait([GO])
     ended = attempt(scene.act, how)
     left = sorted(set(descriptors().items()) ^ set(before.items()))
-    say(ended=ended, descriptors=left, strangers=scene.strangers(), again=attempt(scene.act, "once"))
+    say(ended=ended, descriptors=left, strangers=scene.strangers(), again=attempt(scene.act, "again"))
 
 
 def exit_politely(number: int, frame: FrameType | None) -> None:

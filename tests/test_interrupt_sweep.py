@@ -1,0 +1,131 @@
+"""An exception of a signal handler at each point where Python can raise one.
+
+CPython looks for signals as a function begins and after a call into C (and in loops, between which nothing new happens). A
+profiler is told of just these moments, and what it raises there comes out as a signal handler's exception would. So this
+sweep reaches what signals sent from outside hit once in a thousand times.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from types import FrameType
+
+import atomicwrites
+import pytest
+from faults import KINDS, Attack, Kind, Scene, Witness, outcome
+
+import atomic_store
+
+Record = Callable[[str, object], None]
+
+PACKAGE = os.path.join(os.path.dirname(atomic_store.__file__), "")
+SWEPT = (
+    "first write",
+    "replacement through a symlink",
+    "creation with on_conflict=raise",
+    "replacement with lock=",
+    "bare commit() with lock=",
+    "update()",
+    "deletion with on_conflict=raise",
+    "open where a link leads to nothing",
+    "open of a pickle",
+    "open that sets garbage aside",
+)
+# Before its first instruction a context manager's __exit__ can do nothing for its block (CPython's issue 74174).
+HELPLESS = ("call", "AtomicStore.__exit__")
+
+
+class Interrupt:
+    """A profiler that raises KeyboardInterrupt the `turn`-th time that Python would look for signals in the library.
+
+    Attributes:
+        hit: the event and the function, None as long as the turn has not come.
+    """
+
+    def __init__(self, turn: int) -> None:
+        self._left = turn
+        self.hit: tuple[str, str] | None = None
+
+    def __call__(self, frame: FrameType, event: str, arg: object) -> None:
+        if event not in ("call", "c_return") or not is_ours(frame):
+            return
+        self._left -= 1
+        if self._left == 0:
+            sys.setprofile(None)
+            self.hit = event, frame.f_code.co_qualname
+            raise KeyboardInterrupt
+
+
+def is_ours(frame: FrameType | None) -> bool:
+    """Whether the library is at work, itself or by what it calls."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith(PACKAGE):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def ended(scene: Scene, interrupt: Interrupt) -> str:
+    """Act; tell how it ended, with nothing left of the exception that could keep things alive."""
+    try:
+        sys.setprofile(interrupt)
+        try:
+            scene.act()
+        finally:
+            sys.setprofile(None)
+    except BaseException as error:
+        return type(error).__name__
+    return "success"
+
+
+def interrupted(
+    kind: Kind, directory: Path, outcomes: tuple[bytes | None, bytes | None], turn: int, lost: list[object]
+) -> list[str] | None:
+    """Interrupt one act; give the flaws, None if its end came before the turn. Nothing of it lives on."""
+    witness = Witness(kind.prepare(directory), *outcomes)
+    interrupt = Interrupt(turn)
+    lost.clear()
+    how = ended(witness.scene, interrupt)
+    if interrupt.hit is None:
+        assert how == "success"
+        return None
+    if interrupt.hit == HELPLESS:
+        return []
+    found = [*witness.torn_bytes(), *witness.leftovers(Attack()), *witness.no_way_on(witness.scene)]
+    if how != "KeyboardInterrupt" and lost != [KeyboardInterrupt]:
+        found.append(f"ended with {how}")
+    return [f"{turn} {interrupt.hit}: {flaw}" for flaw in found]
+
+
+@pytest.fixture
+def lost(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
+    """The exceptions that Python had to throw away, for a finalizer or a callback had raised them."""
+    thrown: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: thrown.append(unraisable.exc_type))
+    # No power is cut here, so nothing needs to be synced; and no collector shall tidy up behind the library's back.
+    monkeypatch.setattr(atomicwrites, "_proper_fsync", os.fstat)
+    gc.disable()
+    yield thrown
+    gc.enable()
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.name in SWEPT], ids=repr)
+def test_interrupt_at_any_step_leaves_old_or_new(
+    lost: list[object], kind: Kind, tmp_path: Path, record_property: Record
+) -> None:
+    """Ctrl-C at any step: old or new, whole; at once no temp, no descriptor, no lock; heard; and the next try works."""
+    outcomes = outcome(kind, tmp_path / "rehearsal")
+    flaws: list[str] = []
+    for turn in count(1):
+        found = interrupted(kind, tmp_path / str(turn), outcomes, turn, lost)
+        if found is None:
+            break
+        flaws += found
+    assert flaws == []
+    record_property("steps interrupted", turn - 1)
+    assert turn > 1
