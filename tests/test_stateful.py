@@ -340,7 +340,7 @@ class InMemory(TwoStores):
 
 
 SETTINGS = settings(
-    max_examples=250, stateful_step_count=40, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+    max_examples=200, stateful_step_count=40, deadline=None, database=None, suppress_health_check=list(HealthCheck)
 )
 
 TestOnFile = OnFile.TestCase

@@ -9,10 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-CAREFUL = 0
+CAREFUL: int = sum(getattr(os, name, 0) for name in ("O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK", "O_NOCTTY", "O_BINARY"))
 """Flags for os.open, as far as the system has them: inherited by no program, led by no link, never hanging."""
-for _name in ("O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK", "O_NOCTTY", "O_BINARY"):
-    CAREFUL |= getattr(os, _name, 0)
 
 
 class Descriptor:
