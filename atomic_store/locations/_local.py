@@ -384,8 +384,9 @@ class Replacement:
                 expected is None,
                 self._exact,
             )
-            self._frame: AbstractContextManager[TempFile] = self._writer.open()
-            return self._frame.__enter__()
+            self._frame: AbstractContextManager[object] = self._writer.open()
+            self._frame.__enter__()
+            return self._writer.file
         except BaseException as error:
             self._give_up(error)
             if isinstance(error, OSError):
