@@ -19,6 +19,9 @@ class Descriptor:
     `fd = os.open(...)` loses it when a signal handler raises between the call and the assignment:
     Python looks for signals exactly there. Here the number is stored before the interpreter's next
     look, by the C code of list.extend().
+
+    A finalizer is such a place too, and there what a handler raises is thrown away. So only an open
+    descriptor has one: the class changes with the state.
     """
 
     __slots__ = ("_numbers",)
@@ -28,6 +31,7 @@ class Descriptor:
 
     def take(self, call: Callable[[str, int, int], int], path: str, flags: int, mode: int = 0o777) -> int:
         """Own and return what call(path, flags, mode), an os.open, gives."""
+        self.__class__ = _Open
         self._numbers.extend(map(call, (path,), (flags,), (mode,)))
         return self._numbers[0]
 
@@ -39,6 +43,7 @@ class Descriptor:
 
     def close(self) -> None:
         """Close what was written to, once; closing again does nothing."""
+        self.__class__ = Descriptor
         if self._numbers:
             # Forgotten first, without a call in between: closing one number twice closes a stranger's file.
             number, self._numbers = self._numbers[0], []
@@ -51,4 +56,10 @@ class Descriptor:
         except OSError:
             pass
 
-    __del__ = let_go
+
+class _Open(Descriptor):
+    """A descriptor that is closed when nobody holds it any more."""
+
+    __slots__ = ()
+
+    __del__ = Descriptor.let_go

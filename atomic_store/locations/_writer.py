@@ -141,8 +141,6 @@ class Writer(atomicwrites.AtomicWriter):
         exact: whether the file's version needs a digest.
     """
 
-    _temp_gone = True  # until there is a name to remove
-
     def __init__(
         self,
         real: str,
@@ -237,8 +235,9 @@ class Writer(atomicwrites.AtomicWriter):
             return
         self._discard(None)  # that name is one too many now; what fails here is tried again by clean_up()
 
-    def rollback(self, f: Any) -> None:
-        """Do nothing: clean_up() does it, also where the base has no file or has been interrupted."""
+    def rollback(self, f: Any) -> None:  # noqa: ARG002 - None where the opening was interrupted: ours is known before
+        """Clean up where the frame fails, and where an interrupt kept everybody else from doing so and it is dropped."""
+        self.clean_up(None)
 
     def clean_up(self, error: BaseException | None) -> None:
         """Close and remove what the commit has left; what cannot be removed is named in a note."""
@@ -260,11 +259,6 @@ class Writer(atomicwrites.AtomicWriter):
                 error.add_note(f"the temp file {self._temp!r} could not be removed: {failure}")
             return
         self._temp_gone = True
-
-    def __del__(self) -> None:
-        """Clean up where an interrupt kept everybody else from doing so."""
-        if not self._temp_gone:
-            self.clean_up(None)
 
 
 class _Directory:
