@@ -64,6 +64,7 @@ class SidecarLock(Lock):
         # Forgotten first: once it is free, the entry may be that of the next holder.
         if self._key is not None and _held.get(self._key) is self:
             del _held[self._key]
+        _opened.discard(self)  # not by the callback of a weak reference, which would swallow Ctrl-C
         try:
             unlock(self.descriptor.fileno())
         except (OSError, ValueError):
