@@ -149,7 +149,11 @@ class _ByMsgspec:
         return self._msgspec.convert(_builtin(data), self._type, str_keys=True, dec_hook=_model_from_plain)
 
     def to_seen(self, value: Any) -> Any:
-        return self._msgspec.to_builtins(value, builtin_types=self._seen, enc_hook=_model_to_seen)
+        options: dict[str, Any] = {"builtin_types": self._seen, "enc_hook": _model_to_seen}
+        try:
+            return self._msgspec.to_builtins(value, order="deterministic", **options)  # equal sets may differ in order
+        except TypeError:
+            return self._msgspec.to_builtins(value, **options)  # what is of several types has no order
 
 
 class _ByPydantic:
