@@ -96,6 +96,7 @@ class Codec:
         sink.load_kwargs = self.load_kwargs
         try:
             self.functions.dump(value, sink, **self.dump_kwargs)
+            sink.flush()
             if not sink.written and not self._is_empty_for(value):
                 raise FormatError(f"format {self.label} wrote nothing at all for a value of type {type(value).__name__}")
         except Exception as error:
@@ -103,7 +104,7 @@ class Codec:
             raise
         finally:
             # Closed, not just left: a writer that stays bound to it must fail, not write into the void.
-            sink.close()
+            sink.end()
         self._wrote_text = sink.spoke_text
 
     def load(self, file: Any) -> Any:
@@ -177,11 +178,13 @@ class Codec:
         return value
 
     def _call_load(self, content: bytes, as_text: bool, name: Any) -> Any:
-        given = str(content, "utf-8") if as_text else content
+        given = str(content, "utf-8") if as_text else content  # all of it is text, whether load looks at all of it or not
         if self.functions.whole:
             return self.functions.load(given, **self.load_kwargs)
-        file: Any = TextContent(given, newline="") if isinstance(given, str) else Content(given)
+        file: Any = Content(content)
         file.name, file.size = name, len(content)
+        if as_text:
+            file = io.TextIOWrapper(file, "utf-8", newline="")  # line ends are as they are stored: csv asks for it too
         return self.functions.load(file, **self.load_kwargs)
 
     def _takes_without_keywords(self, content: bytes, name: Any) -> bool:
@@ -217,12 +220,12 @@ class Codec:
 
     def _is_nothing(self, value: Any) -> bool:
         """Say whether the format writes nothing for this value: {} in TOML, [] in CSV, but not None in YAML."""
-        memory = io.BytesIO()
+        sink = Sink(io.BytesIO(), self.is_binary)
         try:
-            self.functions.dump(value, Sink(memory, self.is_binary), **self.dump_kwargs)
+            self.functions.dump(value, sink, **self.dump_kwargs)
         except Exception:
             return False
-        return not memory.getvalue()
+        return not sink.written
 
     def _is_empty_for(self, value: Any) -> bool:
         """Say whether an empty file loads as this very value."""
@@ -230,6 +233,9 @@ class Codec:
             return bool(self._decode(b"", [], None) == value)
         except Exception:
             return False
+
+
+BUFFER = 1 << 16
 
 
 class Sink(io.RawIOBase):
@@ -244,6 +250,8 @@ class Sink(io.RawIOBase):
     def __init__(self, file: Any, is_binary: bool | None) -> None:
         self._file = file
         self._is_binary = is_binary
+        self._pieces: list[bytes] = []
+        self._waiting = 0
         self.name = getattr(file, "name", None)
         self.written = 0
         self.spoke_text: bool | None = None
@@ -256,31 +264,48 @@ class Sink(io.RawIOBase):
         """Take all of it; str is written as UTF-8."""
         if self.closed:
             raise ValueError("write to a closed file: this dump is over")
-        if isinstance(data, str):
-            if self._is_binary:
-                raise TypeError("a bytes-like object is required by is_binary=True, not str")
-            self._file.write(data.encode("utf-8"))
-            size = len(data)
-        else:
-            if self._is_binary is False:
-                raise TypeError(f"str is required by is_binary=False, not {type(data).__name__}")
-            size = self._file.write(data)
+        is_text = isinstance(data, str)
+        if is_text is self._is_binary:
+            wanted = "a bytes-like object is required by is_binary=True" if is_text else "str is required by is_binary=False"
+            raise TypeError(f"{wanted}, not {type(data).__name__}")
+        piece: Any = data.encode("utf-8") if is_text else data if type(data) is bytes else memoryview(data).cast("B")
+        size = len(piece)
         if size:
-            self.spoke_text = isinstance(data, str)
+            self.spoke_text = is_text
             self.written += size
-        return size
+        if size >= BUFFER:
+            self.flush()
+            self._file.write(piece)
+        else:
+            self._pieces.append(bytes(piece))
+            self._waiting += size
+            if self._waiting >= BUFFER:
+                self.flush()
+        return len(data) if is_text else size
+
+    def flush(self) -> None:
+        """Hand on what waits: csv and others write every field by itself, and each write of a place costs."""
+        pieces, self._pieces, self._waiting = self._pieces, [], 0
+        if pieces:
+            self._file.write(b"".join(pieces))
+
+    def end(self) -> None:
+        """Take nothing more; what still waits is of a dump that has failed."""
+        self._pieces.clear()
+        self.close()
 
     def tell(self) -> int:
         """Say how many bytes were written."""
         if self.closed:
             raise ValueError("tell of a closed file")
         position: int = self._file.tell()
-        return position
+        return position + self._waiting
 
     def fileno(self) -> int:
         """Give the descriptor where the place has one; what is written through it counts as well."""
         if self.closed:
             raise ValueError("fileno of a closed file")
+        self.flush()
         number: int = self._file.fileno()
         self.written += 1
         return number
@@ -288,13 +313,6 @@ class Sink(io.RawIOBase):
 
 class Content(io.BytesIO):
     """The stored bytes as a seekable file, for messages with the name of the place."""
-
-    name: Any = None
-    size: int | None = None
-
-
-class TextContent(io.StringIO):
-    """The stored text likewise; made with newline="", for lines end as they are stored (csv asks for it too)."""
 
     name: Any = None
     size: int | None = None
