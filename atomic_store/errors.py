@@ -13,6 +13,7 @@ Each error is also the standard error that programs already catch::
       LockError                          the lock cannot be had, or not like this
         LockTimeout (TimeoutError)         somebody else held it for too long
       UncertainCommitError (OSError)     it cannot be known whether the commit lasts
+      AccessError (PermissionError)      the service does not let this program at the place
 
 An error of the operating system is not wrapped: it keeps its type and errno and names the path
 that the program gave. All of them survive pickling, evidence included.
@@ -104,6 +105,18 @@ class UncertainCommitError(AtomicStoreError, OSError):
     def __init__(self, *args: Any, version: object = None) -> None:
         super().__init__(*args)
         self.version = version
+
+
+class AccessError(AtomicStoreError, PermissionError):
+    """The service refuses these credentials, or there are none; whether anything is stored is not known.
+
+    Attributes:
+        code: the service's own word for it, such as "AccessDenied".
+    """
+
+    def __init__(self, *args: Any, code: str | None = None) -> None:
+        super().__init__(*args)
+        self.code = code
 
 
 def describe(error: BaseException) -> str:

@@ -76,9 +76,9 @@ class AtomicStore(Generic[T]):
         self._is_binary = is_binary
         self._timeout = _timeout(lock)
         self._locks = lock is not False
-        self._raises = _raises(on_conflict, self._locks)
+        self._on_conflict = on_conflict
         self._quarantines = _quarantines(on_corrupt)
-        self._exact = self._locks or self._raises or self._quarantines
+        self._obey(self._location)
         self._default = _copy(default)
         self.ignore_inner_exits = ignore_inner_exits
         self.level = 0
@@ -267,6 +267,7 @@ class AtomicStore(Generic[T]):
         location = locations.resolve(path)
         if isinstance(self._format, str) and self._format == "auto":
             self._resolve(self._format, self._is_binary, location.path)
+        self._obey(location)
         self._location = location
         self._version = None
 
@@ -305,6 +306,16 @@ class AtomicStore(Generic[T]):
     @dump_kwargs.setter
     def dump_kwargs(self, dump_kwargs: dict[str, Any]) -> None:
         self._codec.dump_kwargs = dump_kwargs
+
+    def _obey(self, location: Location) -> None:
+        """Settle what lock= and on_conflict= mean at this place."""
+        if self._locks and not location.has_lock:
+            raise LockError(
+                f"lock= asks for a lock, and there are none at {location.path!r}; leave it out. "
+                "update(fn) changes what is stored without losing anybody's update"
+            )
+        self._raises = _raises(self._on_conflict, self._locks, location.on_conflict)
+        self._exact = self._locks or self._raises or self._quarantines
 
     def _resolve(self, format: Any, is_binary: bool | None, path: Any) -> None:
         self._codec = formats.resolve(format, is_binary, self.load_kwargs, self.dump_kwargs, path, self._type)
@@ -473,10 +484,10 @@ def _timeout(lock: bool | float) -> float | None:
     return lock
 
 
-def _raises(on_conflict: str | None, locks: bool) -> bool:
+def _raises(on_conflict: str | None, locks: bool, otherwise: str) -> bool:
     if on_conflict not in (None, "overwrite", "raise"):
         raise ValueError(f'on_conflict should be None, "overwrite" or "raise", not {on_conflict!r}')
-    return locks if on_conflict is None else on_conflict == "raise"
+    return (locks or otherwise == "raise") if on_conflict is None else on_conflict == "raise"
 
 
 def _quarantines(on_corrupt: str) -> bool:
@@ -508,4 +519,5 @@ def _pause(attempt: int) -> None:
     import random  # here: 2 ms that only a lost race pays
     import time
 
-    time.sleep(random.uniform(0, 0.001 * min(2**attempt, 100)))  # noqa: S311 - no secret
+    # Up to a second: where reading and writing take 100 ms, those who wait less all meet again.
+    time.sleep(random.uniform(0, 0.001 * min(2**attempt, 1000)))  # noqa: S311 - no secret

@@ -80,6 +80,9 @@ class Location(ABC):
     has_lock = True
     """Whether lock() works; without it, update() relies on replace() alone and tries again."""
 
+    on_conflict = "overwrite"
+    """What a store does here that was opened with on_conflict=None and without lock=: "overwrite" or "raise"."""
+
     @property
     @abstractmethod
     def path(self) -> Any:
