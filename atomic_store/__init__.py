@@ -10,6 +10,7 @@ A store holds one value; a format turns the value into bytes; a location keeps t
 from __future__ import annotations
 
 from .errors import (
+    AccessError,
     AtomicStoreError,
     ConflictError,
     FormatError,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from .formats.wrappers import Compressed, Signed, Verified, Versioned
     from .locations._local import LocalFile
+    from .locations._s3 import S3Object
     from .store import Path
 
     T = TypeVar("T")
@@ -47,6 +49,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AbstractFormatBstr",
     "AbstractFormatFile",
+    "AccessError",
     "AtomicStore",
     "AtomicStoreError",
     "Compressed",
@@ -58,6 +61,7 @@ __all__ = [
     "LockError",
     "LockTimeout",
     "MissingLibraryError",
+    "S3Object",
     "SignatureError",
     "Signed",
     "UncertainCommitError",
@@ -184,7 +188,7 @@ def open(
 
 
 _WRAPPERS = ("Compressed", "Signed", "Verified", "Versioned")
-_ELSEWHERE = {"LocalFile": "locations._local"} | dict.fromkeys(_WRAPPERS, "formats.wrappers")
+_ELSEWHERE = {"LocalFile": "locations._local", "S3Object": "locations._s3"} | dict.fromkeys(_WRAPPERS, "formats.wrappers")
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,356 @@
+"""S3Object: one object on S3 or a service that speaks its language, read, compared, replaced and deleted as a whole."""
+
+from __future__ import annotations
+
+from ..errors import LocationError, LockError
+from ._s3_errors import NO_KEY, NO_UPLOAD, Failure
+from .base import ANY, Location, Lock, StoredFile, conflict
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import timedelta
+    from typing import Any
+
+    from _typeshed import WriteableBuffer
+
+    from ._s3_upload import Replacement
+
+WRITES = "atomic-store-writes"
+"""The name in the object's metadata under which the ids of its last writes stand, newest first."""
+
+_OURS = {"Bucket", "Key", "Body", "IfMatch", "IfNoneMatch", "ContentLength", "ContentMD5", "WriteOffsetBytes"}
+_TYPES = {
+    "cbor": "application/cbor",
+    "csv": "text/csv; charset=utf-8",
+    "json": "application/json",
+    "toml": "application/toml",
+    "txt": "text/plain; charset=utf-8",
+    "xml": "application/xml",
+    "yaml": "application/yaml",
+    "yml": "application/yaml",
+}
+
+
+class S3Object(Location):
+    """One object on S3, replaced all or nothing, and by default only if nobody else has changed it.
+
+    Two programs that run at the same time get a ConflictError instead of a lost update, for a
+    store here has on_conflict="raise" unless it is told otherwise. There are no locks: use update().
+
+    Args:
+        bucket: the bucket's name, or the ARN of an access point.
+        key: the object's key, taken as it is.
+        client: a client of boto3, `boto3.client("s3")` or a session's; never a resource. None: one
+            of this process's own, made once from the environment and ~/.aws.
+        put_options: more arguments of put_object, such as {"ServerSideEncryption": "aws:kms",
+            "StorageClass": "STANDARD_IA", "ContentType": "text/plain"}. Without a ContentType, it
+            follows from the key's suffix. What also concerns reading (SSECustomerKey) is used there too.
+        progress: called with the number of bytes sent or received since its last call.
+
+    Raises:
+        LocationError: bucket or key can be none, or an option is the store's own.
+        MissingLibraryError: boto3 is not installed.
+    """
+
+    has_lock = False
+    on_conflict = "raise"
+
+    def __init__(
+        self,
+        bucket: str,
+        key: str,
+        client: Any = None,
+        put_options: dict[str, Any] | None = None,
+        progress: Callable[[int], object] | None = None,
+    ) -> None:
+        from . import _s3_client  # here: 150 ms that only a store on S3 pays
+
+        self._path = f"s3://{bucket}/{key}"
+        self._boto = _s3_client
+        self.bucket = _text("bucket", bucket, self._path)
+        self.key = _text("key", key, self._path)
+        if key.endswith("/"):
+            raise LocationError(f"path should name one object, and the key of {self._path!r} ends in a slash")
+        taken = sorted(_OURS.intersection(put_options or {}))
+        if taken:
+            raise LocationError(f"put_options of {self._path!r} should leave {', '.join(taken)} to the store")
+        self.put_options = _with_type(put_options or {}, key)
+        self.progress = progress
+        self._client = client
+
+    def __repr__(self) -> str:
+        return f"S3Object({self.bucket!r}, {self.key!r})"
+
+    @property
+    def path(self) -> str:
+        """The URL s3://bucket/key."""
+        return self._path
+
+    @property
+    def client(self) -> Any:
+        """The client that was given, or the one of this process.
+
+        Raises:
+            AccessError, LocationError: the environment's settings give none.
+        """
+        if self._client is not None:
+            return self._client
+        try:
+            return self._boto.client()
+        except Failure as failure:
+            raise failure.error(self._path, "make a client for") from failure.__cause__
+
+    def call(self, method: str, **arguments: Any) -> Any:
+        """Call a method of the client for this object; what goes wrong is a Failure."""
+        return self._boto.call(self.client, method, {"Bucket": self.bucket, "Key": self.key, **arguments}, self.put_options)
+
+    def read(self, exact: bool = False) -> Reader | None:  # noqa: ARG002 - an ETag is exact
+        """Open the object, or return None when there is none: the service says "NoSuchKey", and nothing else will do.
+
+        Raises:
+            AccessError: the service does not let us; a missing key looks the same to those who may not list the bucket.
+            LocationError: the bucket does not exist, or is elsewhere.
+            OSError: anything else; ConnectionError: no answer.
+        """
+        try:
+            return Reader(self, self.call("get_object"))
+        except Failure as failure:
+            if failure.code == NO_KEY:
+                return None
+            raise failure.error(self._path, "read") from failure.__cause__
+
+    def version(self, known: object = None) -> object:
+        """Say which version is stored now; `known` itself where that is what is stored."""
+        try:
+            found = self.look()
+        except Failure as failure:
+            raise failure.error(self._path, "look at") from failure.__cause__
+        if found is None:
+            # HEAD's 404 has no code: it may be the bucket that is missing. GET says which.
+            file = self.read()
+            if file is None:
+                return None
+            with file:
+                return file.version
+        return known if isinstance(known, Version) and known.is_pending_as(found) else found
+
+    def replace(self, expected: object = ANY, exact: bool = False) -> Replacement:  # noqa: ARG002 - an ETag is exact
+        """Replace the object by what the block writes, all or nothing; see Location.replace.
+
+        Up to 8 MB are one request; more is sent in parts while the block writes.
+        """
+        from ._s3_upload import Replacement
+
+        return Replacement(self, expected)
+
+    def delete(self, expected: object = ANY) -> None:
+        """Delete the object; that there is none is no error.
+
+        Raises:
+            ConflictError: the object is not the expected version. A service that does not know
+                conditional deletes is asked right before; a change in between goes with the object.
+            UncertainCommitError: no answer came, and nobody knows.
+        """
+        from ._s3_write import delete
+
+        if expected is not ANY:
+            expected = self.settle(expected)
+            found = self.version(expected)
+            if found != expected:
+                raise conflict(self._path, expected, found)
+            if found is None:
+                return
+        delete(self, expected)
+
+    def lock(self, timeout: float | None = None) -> Lock:  # noqa: ARG002 - there are none
+        """Refuse: S3 has no locks.
+
+        Raises:
+            LockError: always.
+        """
+        raise LockError(f"there are no locks at {self._path!r}: use update(fn), which loses nobody's update")
+
+    def abort_stale_uploads(self, older_than: timedelta | float) -> int:
+        """Abort multipart uploads of this very key that killed programs have left; say how many.
+
+        Args:
+            older_than: a timedelta or seconds. A younger upload may still be at work: choose more
+                than the longest commit takes.
+
+        Raises:
+            ValueError: `older_than` is negative.
+            AccessError, OSError: uploads cannot be listed (s3:ListBucketMultipartUploads) or aborted.
+        """
+        from datetime import UTC, datetime, timedelta
+
+        age = older_than if isinstance(older_than, timedelta) else timedelta(seconds=older_than)
+        if age < timedelta(0):
+            raise ValueError(f"older_than should be a timedelta or seconds from 0 up, not {older_than!r}")
+        limit = datetime.now(UTC) - age
+        aborted = 0
+        try:
+            for upload in self._uploads():
+                if upload["Initiated"] <= limit:
+                    aborted += self.abort_upload(upload["UploadId"])
+        except Failure as failure:
+            raise failure.error(self._path, "abort unfinished uploads of") from failure.__cause__
+        return aborted
+
+    def _uploads(self) -> Iterator[Any]:
+        """List the unfinished uploads of this key, and not of those that only begin like it."""
+        try:
+            for page in self._boto.pages(self.client, "list_multipart_uploads", {"Bucket": self.bucket, "Prefix": self.key}):
+                yield from (upload for upload in page.get("Uploads", ()) if upload["Key"] == self.key)
+        except Failure as failure:
+            if failure.code != NO_UPLOAD:  # rclone's way to say that there are none
+                raise
+
+    def abort_upload(self, upload: str) -> bool:
+        """Abort a multipart upload by its id; False: there is none such any more."""
+        try:
+            self.call("abort_multipart_upload", UploadId=upload)
+        except Failure as failure:
+            if failure.code != NO_UPLOAD:
+                raise
+            return False  # it was finished or aborted meanwhile
+        return True
+
+    def look(self) -> Version | None:
+        """Ask for the version without the content; None for 404, whatever it is that is missing."""
+        try:
+            return Version.of(self.call("head_object"))
+        except Failure as failure:
+            if failure.status == 404:
+                return None
+            raise
+
+    def settle(self, expected: object) -> object:
+        """Give the version to expect after a commit whose outcome or ETag was not known: look for its write id.
+
+        Raises:
+            ConflictError: neither that commit nor what it was to replace is stored.
+        """
+        if not isinstance(expected, Version) or expected.etag is not None:
+            return expected
+        found = self.version()
+        if isinstance(found, Version) and expected.is_pending_as(found):
+            return found
+        if expected.pending is not None and found == expected.base:
+            return found
+        raise conflict(self._path, expected, found)
+
+
+def from_url(url: str) -> S3Object:
+    """Give the object that s3://bucket/key names; the key is taken as it is, without any decoding."""
+    bucket, _, key = url.partition("://")[2].partition("/")
+    if not bucket or not key:
+        raise LocationError(f"path should be s3://bucket/key, with both of them, not {url!r}")
+    return S3Object(bucket, key)
+
+
+def _text(what: str, text: Any, path: str) -> str:
+    if not isinstance(text, str):
+        raise TypeError(f"{what} should be a str, not {text!r}")
+    if not text or "\0" in text:
+        raise LocationError(f"{what} should be text without NUL and is {text!r} in {path!r}")
+    return text
+
+
+def _with_type(options: dict[str, Any], key: str) -> dict[str, Any]:
+    """Add the content type that the key's suffix stands for, unless the user has one."""
+    kind = _TYPES.get(key.rpartition("/")[2].rpartition(".")[2].lower())
+    return options if kind is None else {"ContentType": kind, **options}
+
+
+class Version:
+    """What one write has left: the ETag, which S3 compares, and the ids of the last writes.
+
+    Attributes:
+        etag: as the service gave it, never looked into; None: it equals nothing that is stored.
+        writes: ids from the object's metadata, newest first; one list for all writes that were built on each other.
+        pending: the id of a write of which nobody knows whether it took effect.
+        base: what that write was to replace.
+    """
+
+    __slots__ = ("base", "etag", "pending", "writes")
+
+    def __init__(self, etag: str | None, writes: tuple[str, ...], pending: str | None = None, base: object = None) -> None:
+        self.etag = etag
+        self.writes = writes
+        self.pending = pending
+        self.base = base
+
+    @classmethod
+    def of(cls, answer: Any) -> Version:
+        """Read it from the answer to HEAD or GET; some services change the case of names in the metadata."""
+        ids = [text for name, text in answer.get("Metadata", {}).items() if name.lower() == WRITES]
+        return cls(answer["ETag"], tuple(ids[0].split(",")) if ids else ())
+
+    def is_pending_as(self, found: Version) -> bool:
+        """Whether `found` is what the write with the unknown outcome has left."""
+        return self.pending is not None and found.writes[:1] == (self.pending,)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Version):
+            return NotImplemented
+        return self is other or (self.etag is not None and self.etag == other.etag)
+
+    __hash__ = None  # type: ignore[assignment]  # as in any place: a version is compared, and nothing else
+
+    def __repr__(self) -> str:
+        return f"<Version {self.etag or 'not known'}>"
+
+
+class Reader(StoredFile):
+    """The content of an object, read as a stream; one that ends early is an error."""
+
+    def __init__(self, place: S3Object, answer: Any) -> None:
+        self.name = place.path
+        self.size = answer.get("ContentLength")
+        self._place = place
+        self._body = answer["Body"]
+        self._version = Version.of(answer)
+        self._received = 0
+
+    @property
+    def version(self) -> Version:
+        """The version that the service has named together with the content."""
+        return self._version
+
+    def readable(self) -> bool:
+        """Say yes."""
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """Read what comes next into the buffer."""
+        view = memoryview(buffer).cast("B")
+        data = self._take(len(view))
+        view[: len(data)] = data
+        return len(data)
+
+    def readall(self) -> bytes:
+        """Read all the rest, in one piece unless somebody wants to see the progress."""
+        if self._place.progress is None:
+            return self._take(None)
+        pieces: list[bytes] = []
+        while data := self._take(1 << 20):
+            pieces.append(data)
+        return b"".join(pieces)
+
+    def _take(self, size: int | None) -> bytes:
+        if self.closed:
+            raise ValueError(f"read from the closed file of {self.name!r}")
+        try:
+            data = self._place._boto.read(self._body, size)
+        except Failure as failure:
+            raise failure.error(self.name, "read to its end") from failure.__cause__
+        self._received += len(data)
+        if data and self._place.progress is not None:
+            self._place.progress(len(data))
+        return data
+
+    def close(self) -> None:
+        """Give the connection back, or close it where something was left unread."""
+        self._body.close()
+        super().close()
