@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ..errors import LocationError, LockError
 from ._s3_errors import NO_KEY, NO_UPLOAD, Failure
-from .base import ANY, Location, Lock, StoredFile, conflict
+from ._s3_version import Version
+from .base import ANY, Location, Lock, conflict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,12 +13,8 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from typing import Any
 
-    from _typeshed import WriteableBuffer
-
+    from ._s3_reader import Reader
     from ._s3_upload import Replacement
-
-WRITES = "atomic-store-writes"
-"""The name in the object's metadata under which the ids of its last writes stand, newest first."""
 
 _OURS = {"Bucket", "Key", "Body", "IfMatch", "IfNoneMatch", "ContentLength", "ContentMD5", "WriteOffsetBytes"}
 _TYPES = {
@@ -113,6 +110,8 @@ class S3Object(Location):
             LocationError: the bucket does not exist, or is elsewhere.
             OSError: anything else; ConnectionError: no answer.
         """
+        from ._s3_reader import Reader
+
         try:
             return Reader(self, self.call("get_object"))
         except Failure as failure:
@@ -170,6 +169,10 @@ class S3Object(Location):
             LockError: always.
         """
         raise LockError(f"there are no locks at {self._path!r}: use update(fn), which loses nobody's update")
+
+    def receive(self, body: Any, size: int | None) -> bytes:
+        """Read from the body of an answer; what goes wrong is a Failure."""
+        return self._boto.read(body, size)
 
     def abort_stale_uploads(self, older_than: timedelta | float) -> int:
         """Abort multipart uploads of this very key that killed programs have left; say how many.
@@ -261,96 +264,3 @@ def _with_type(options: dict[str, Any], key: str) -> dict[str, Any]:
     """Add the content type that the key's suffix stands for, unless the user has one."""
     kind = _TYPES.get(key.rpartition("/")[2].rpartition(".")[2].lower())
     return options if kind is None else {"ContentType": kind, **options}
-
-
-class Version:
-    """What one write has left: the ETag, which S3 compares, and the ids of the last writes.
-
-    Attributes:
-        etag: as the service gave it, never looked into; None: it equals nothing that is stored.
-        writes: ids from the object's metadata, newest first; one list for all writes that were built on each other.
-        pending: the id of a write of which nobody knows whether it took effect.
-        base: what that write was to replace.
-    """
-
-    __slots__ = ("base", "etag", "pending", "writes")
-
-    def __init__(self, etag: str | None, writes: tuple[str, ...], pending: str | None = None, base: object = None) -> None:
-        self.etag = etag
-        self.writes = writes
-        self.pending = pending
-        self.base = base
-
-    @classmethod
-    def of(cls, answer: Any) -> Version:
-        """Read it from the answer to HEAD or GET; some services change the case of names in the metadata."""
-        ids = [text for name, text in answer.get("Metadata", {}).items() if name.lower() == WRITES]
-        return cls(answer["ETag"], tuple(ids[0].split(",")) if ids else ())
-
-    def is_pending_as(self, found: Version) -> bool:
-        """Whether `found` is what the write with the unknown outcome has left."""
-        return self.pending is not None and found.writes[:1] == (self.pending,)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Version):
-            return NotImplemented
-        return self is other or (self.etag is not None and self.etag == other.etag)
-
-    __hash__ = None  # type: ignore[assignment]  # as in any place: a version is compared, and nothing else
-
-    def __repr__(self) -> str:
-        return f"<Version {self.etag or 'not known'}>"
-
-
-class Reader(StoredFile):
-    """The content of an object, read as a stream; one that ends early is an error."""
-
-    def __init__(self, place: S3Object, answer: Any) -> None:
-        self.name = place.path
-        self.size = answer.get("ContentLength")
-        self._place = place
-        self._body = answer["Body"]
-        self._version = Version.of(answer)
-        self._received = 0
-
-    @property
-    def version(self) -> Version:
-        """The version that the service has named together with the content."""
-        return self._version
-
-    def readable(self) -> bool:
-        """Say yes."""
-        return True
-
-    def readinto(self, buffer: WriteableBuffer) -> int:
-        """Read what comes next into the buffer."""
-        view = memoryview(buffer).cast("B")
-        data = self._take(len(view))
-        view[: len(data)] = data
-        return len(data)
-
-    def readall(self) -> bytes:
-        """Read all the rest, in one piece unless somebody wants to see the progress."""
-        if self._place.progress is None:
-            return self._take(None)
-        pieces: list[bytes] = []
-        while data := self._take(1 << 20):
-            pieces.append(data)
-        return b"".join(pieces)
-
-    def _take(self, size: int | None) -> bytes:
-        if self.closed:
-            raise ValueError(f"read from the closed file of {self.name!r}")
-        try:
-            data = self._place._boto.read(self._body, size)
-        except Failure as failure:
-            raise failure.error(self.name, "read to its end") from failure.__cause__
-        self._received += len(data)
-        if data and self._place.progress is not None:
-            self._place.progress(len(data))
-        return data
-
-    def close(self) -> None:
-        """Give the connection back, or close it where something was left unread."""
-        self._body.close()
-        super().close()

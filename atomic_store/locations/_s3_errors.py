@@ -97,10 +97,14 @@ class Failure(Exception):
         """Give what to raise: it names the place, the code and the likely cause."""
         if self.code in _ACCESS or self.status in (401, 403):
             hint = _ACCESS.get(self.code) or _OTHER.get(self.code) or _RIGHTS
-            return AccessError(errno.EACCES, f"cannot {doing} the object: {self}. Likely cause: {hint}", path, code=self.code)
+            return AccessError(
+                errno.EACCES, f"cannot {doing} the object: {self}. Likely cause: {hint}", path, code=self.code
+            )
         if self.code in _PLACE:
             return LocationError(f"cannot {doing} {path!r}: {self}. Likely cause: {_PLACE[self.code]}")
         if not self.answered:
-            return ConnectionError(errno.EHOSTUNREACH, f"cannot {doing} the object: {self}. Likely cause: {_UNREACHABLE}", path)
+            return ConnectionError(
+                errno.EHOSTUNREACH, f"cannot {doing} the object: {self}. Likely cause: {_UNREACHABLE}", path
+            )
         hint = _OTHER.get(self.code) or (_BUSY if self.status in (429, 500, 502, 503, 504) else f"status {self.status}")
         return OSError(errno.EIO, f"cannot {doing} the object: {self}. Likely cause: {hint}", path)

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from _typeshed import ReadableBuffer
 
-    from ._s3 import S3Object, Version
+    from ._s3 import S3Object
+    from ._s3_version import Version
 
 PART = 8 << 20
 """Bytes of a part; the least that S3 takes is 5 MB."""
@@ -115,6 +116,7 @@ class NewObject(StoredFile):
         # Before, not after: what progress raises must not make a failure of a commit that is stored.
         if self._buffer and self._place.progress is not None:
             self._place.progress(len(self._buffer))
+
         def send(condition: dict[str, Any]) -> Any:
             return self._place.call("put_object", Body=self._buffer, **self._write.options, **condition)
 

@@ -11,8 +11,8 @@ import errno
 import os
 
 from ..errors import UncertainCommitError
-from ._s3 import WRITES, Version
 from ._s3_errors import NO_UPLOAD, NOT_IMPLEMENTED, Failure
+from ._s3_version import WRITES, Version
 from .base import ANY, conflict
 
 TYPE_CHECKING = False
@@ -75,9 +75,10 @@ class Write:
             UncertainCommitError: nobody knows.
             AccessError, LocationError, OSError: it was refused; nothing was written.
         """
-        endpoint = self._place.client.meta.endpoint_url
+        endpoint: str = self._place.client.meta.endpoint_url
         bare = endpoint in _takes_bare
-        for attempt in range(ATTEMPTS):
+        attempt = 0
+        while True:
             try:
                 answer = send(self._condition(bare))
             except Failure as failure:
@@ -85,7 +86,8 @@ class Write:
                 version = self._find_out(failure, bare)
                 if version is not None:
                     return version
-                if attempt == ATTEMPTS - 1 or (failure.status == 409 and not repeatable):
+                attempt += 1
+                if attempt == ATTEMPTS or (failure.status == 409 and not repeatable):
                     raise self._give_up(failure) from failure.__cause__
                 if failure.status == 412:
                     bare = True
@@ -95,8 +97,17 @@ class Write:
             else:
                 if bare and isinstance(self._base, Version):
                     _takes_bare.add(endpoint)
-                break
-        return Version(answer["ETag"], self._writes)
+                return self._left(answer)
+
+    def _left(self, answer: Any) -> Version:
+        """Give the version that the write has left, by its answer, which lacks the ETag on some services (Ceph 16)."""
+        if answer.get("ETag"):
+            return Version(answer["ETag"], self._writes)
+        try:
+            found = self._place.look()
+        except Failure:
+            found = None
+        return found if found is not None and found.writes[:1] == (self._id,) else Version(None, self._writes)
 
     def _note(self, failure: Failure) -> None:
         self._sent_again = self._sent_again or failure.retried
@@ -154,7 +165,7 @@ class Write:
     def _uncertain(self, failure: Failure, why: str) -> UncertainCommitError:
         return UncertainCommitError(
             errno.EIO,
-            f"it cannot be known whether the write takes effect, {failure}; {why}. The next commit of this store looks for it",
+            f"it cannot be known whether the write takes effect, {failure}; {why}. The next commit looks for it",
             self._place.path,
             version=Version(None, self._writes, self._id, self._base),
         )
