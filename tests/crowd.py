@@ -33,7 +33,7 @@ DIGITS = (lambda value: b"%08d" % value, int)
 class Program:
     """A Python program in a process of its own; leaving the block ends it, whatever it is doing."""
 
-    def __init__(self, source: str, path: Path, *arguments: object) -> None:
+    def __init__(self, source: str, path: Path | str, *arguments: object) -> None:
         whole = PRELUDE.format(tests=os.path.dirname(__file__)) + source
         self.process = subprocess.Popen(
             [sys.executable, "-W", "error", "-c", whole, str(path), *map(str, arguments)],
@@ -92,7 +92,7 @@ class Program:
         self.process.wait(HANGS_AFTER)
 
 
-def together(source: str, path: Path, arguments: Sequence[Sequence[Any]]) -> None:
+def together(source: str, path: Path | str, arguments: Sequence[Sequence[Any]]) -> None:
     """Run one program for each list of arguments; they say they are ready, hear "go" together, and all end well."""
     programs = [Program(source, path, *words) for words in arguments]
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import LocationError, LockError
+from ..errors import ConflictError, LocationError, LockError
 from ._s3_errors import NO_KEY, NO_UPLOAD, Failure
 from ._s3_version import Version
 from .base import ANY, Location, Lock, conflict
@@ -161,6 +161,32 @@ class S3Object(Location):
             if found is None:
                 return
         delete(self, expected)
+
+    def set_aside(self, version: object) -> str:
+        """Copy the object to KEY.corrupt-<UTC time>-<4 hex digits> and delete it; give the copy's URL.
+
+        Raises:
+            ConflictError: the object is no longer this version.
+            AccessError, OSError: it cannot be copied; it was left alone.
+        """
+        import os
+        from datetime import UTC, datetime
+
+        # Random as well: not every service refuses to copy over what exists.
+        name = f"{self.key}.corrupt-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.urandom(2).hex()}"
+        source = {"Bucket": self.bucket, "Key": self.key}
+        try:
+            self.call("copy_object", Key=name, CopySource=source)
+        except Failure as failure:
+            if failure.code != NO_KEY:
+                raise failure.error(self._path, "set aside") from failure.__cause__
+            raise conflict(self._path, version, None) from failure.__cause__
+        try:
+            self.delete(version)
+        except ConflictError:
+            self.call("delete_object", Key=name)  # nobody knows whether it is a copy of this version
+            raise
+        return f"s3://{self.bucket}/{name}"
 
     def lock(self, timeout: float | None = None) -> Lock:  # noqa: ARG002 - there are none
         """Refuse: S3 has no locks.

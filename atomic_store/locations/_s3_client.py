@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 try:
     import botocore.session
     from botocore.config import Config
-    from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+    from botocore.exceptions import BotoCoreError, ClientError, FlexibleChecksumError, HTTPClientError, IncompleteReadError
     from botocore.exceptions import ConnectionError as NoConnection
 except ImportError as error:
     raise MissingLibraryError(f's3:// needs the package boto3: pip install "atomic-store[s3]" ({error})') from error
@@ -122,6 +122,6 @@ def _answered(error: ClientError) -> Failure:
 
 def _unanswered(error: BotoCoreError) -> Failure:
     """Describe an error of the client: on the way to the service and back, or before anything was sent."""
-    on_the_way = isinstance(error, HTTPClientError | NoConnection)
+    on_the_way = isinstance(error, HTTPClientError | NoConnection | IncompleteReadError | FlexibleChecksumError)
     # How often it was sent is not told.
     return Failure(type(error).__name__, 0, retried=on_the_way, answered=not on_the_way, text=str(error))

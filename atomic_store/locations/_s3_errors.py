@@ -24,6 +24,7 @@ _UNKNOWN = "the service does not know these credentials: look at AWS_PROFILE, ~/
 _NONE = "no usable credentials were found: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give client="
 _REGION = "the bucket is in another region: set AWS_DEFAULT_REGION, or give client="
 _UNREACHABLE = "the endpoint cannot be reached: look at the network, AWS_ENDPOINT_URL_S3 and the region"
+_CUT = "the connection ended before all of the content had come, or it was damaged on its way: try again"
 _BUSY = "the service is busy or ill; nothing is wrong with the request, try again later"
 
 _ACCESS = {
@@ -62,6 +63,9 @@ _PLACE = {
     "NoRegionError": "no region is set: set AWS_DEFAULT_REGION, or give client=",
 }
 _OTHER = {
+    "IncompleteReadError": _CUT,
+    "ResponseStreamingError": _CUT,
+    "FlexibleChecksumError": _CUT,
     "400": "the request is refused without a reason; expired credentials and a wrong region look like this",
     "404": "bucket or key are not there",
     "InvalidObjectState": "the object is archived: restore it first",

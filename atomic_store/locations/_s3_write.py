@@ -135,7 +135,8 @@ class Write:
         if found is not None and self._id in found.writes:
             # Further back: somebody has built on it since, and the next commit of ours must not overwrite that.
             return found if found.writes[0] == self._id else Version(None, self._writes)
-        if failure.refused or (failure.code == NO_UPLOAD and found == base):
+        ended = failure.code == NO_UPLOAD and (found == base or (base is ANY and not self._sent_again))
+        if failure.refused or ended:
             raise self._give_up(failure) from failure.__cause__
         if base is ANY:
             if failure.code == NO_UPLOAD:

@@ -1,0 +1,120 @@
+"""What the tests of S3 share: programs of their own processes, and a world in which the library sees one server only."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import s3_servers
+from crowd import together
+from s3_proxy import Proxy
+from s3_servers import Server
+
+from atomic_store import S3Object
+from atomic_store.locations import _s3_write
+from atomic_store.testing import LocationContract
+
+MB = 1 << 20
+
+# Counts by update(), and says how often somebody else was faster.
+COUNT = """
+store = atomic_store.open(path, 0)
+say("ready")
+hear()
+for _ in range(int(arguments[0])):
+    store.update(lambda value: value + 1)
+"""
+
+# The same without conditions: reads, adds, overwrites.
+OVERWRITE = """
+store = atomic_store.open(path, 0, on_conflict="overwrite")
+say("ready")
+hear()
+for _ in range(int(arguments[0])):
+    store.reload()
+    store.value += 1
+    store.commit()
+"""
+
+
+@contextmanager
+def world(url: str, **changes: str) -> Iterator[None]:
+    """Let the library, and programs that are started, see the server at `url`; forget their clients afterwards."""
+    from atomic_store.locations import _s3_client
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            patch.delenv(name)
+        for name, value in {**s3_servers.environment(url), **changes}.items():
+            patch.setenv(name, value)
+        before = dict(_s3_client._clients)
+        try:
+            yield
+        finally:
+            for settings in set(_s3_client._clients) - set(before):
+                _s3_client._clients.pop(settings).close()
+
+
+@contextmanager
+def between(server: Server) -> Iterator[Proxy]:
+    """Put a proxy between the library and the server."""
+    with Proxy(server.url) as proxy, world(proxy.url):
+        yield proxy
+
+
+class Hasty:
+    """The module time, without any waiting: between two tries nothing changes here."""
+
+    def __getattr__(self, name: str) -> Any:
+        import time
+
+        return getattr(time, name)
+
+    def sleep(self, seconds: float) -> None:
+        pass
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let neither botocore nor the library wait before it sends a request again."""
+    import botocore.endpoint
+
+    monkeypatch.setattr(botocore.endpoint, "time", Hasty())
+    monkeypatch.setattr(_s3_write, "_pause", lambda attempt: None)
+
+
+def count_together(server: Server, source: str, processes: int, rounds: int) -> int:
+    """Let several processes add 1 to one new counter, each so many times; give what it says then."""
+    key = server.new_key()
+    with world(server.url):
+        together(source, f"s3://{server.bucket}/{key}", [(rounds,)] * processes)
+    return int(server.peek(key) or b"0")
+
+
+class ObjectContract(LocationContract):
+    """The contract on objects of one server, a fixture of this name; nothing unfinished is left there in the end."""
+
+    name: str
+    server: Server
+
+    @pytest.fixture(autouse=True)
+    def nothing_is_left(self, request: pytest.FixtureRequest) -> Iterator[None]:
+        self.server = request.getfixturevalue(self.name)
+        with world(self.server.url):
+            yield
+        assert self.server.uploads() == []
+
+    def make(self) -> S3Object:
+        return S3Object(self.server.bucket, self.server.new_key(".data"))
+
+    def again(self, location: S3Object) -> S3Object:
+        return S3Object(location.bucket, location.key)
+
+    def peek(self, location: S3Object) -> bytes | None:
+        return self.server.peek(location.key)
+
+    def poke(self, location: S3Object, content: bytes | None) -> None:
+        self.server.poke(location.key, content)
