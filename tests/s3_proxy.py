@@ -18,11 +18,12 @@ class Fault:
     """What happens to some requests.
 
     Args:
-        method: of the requests, such as "PUT".
+        method: of the requests, such as "PUT"; "" for any.
         within: what their URL contains, such as "partNumber="; "" for any.
         times: to how many of them; the first ones that come after `after` others.
         after: how many are let through before.
         forward: whether the server gets the request at all.
+        heard: whether the client is given the server's answer all the same.
         meanwhile: called once the server has answered, before the client hears of it.
         status, code: what the client is answered; 0: nothing, the connection is closed.
         cut: the answer is the server's, without its second half.
@@ -37,6 +38,7 @@ class Fault:
         times: int = 1,
         after: int = 0,
         forward: bool = False,
+        heard: bool = False,
         meanwhile: Callable[[], object] | None = None,
         status: int = 0,
         code: str = "",
@@ -48,6 +50,7 @@ class Fault:
         self.times = times
         self.after = after
         self.forward = forward
+        self.heard = heard
         self.meanwhile = meanwhile
         self.status = status
         self.code = code
@@ -57,7 +60,7 @@ class Fault:
 
     def applies(self, method: str, url: str, headers: Any) -> bool:
         """Say whether this request is to suffer, and count it."""
-        if method != self.method or self.within not in url or not (self.only_if is None or self.only_if(headers)):
+        if self.method not in ("", method) or self.within not in url or not (self.only_if is None or self.only_if(headers)):
             return False
         if self.after:
             self.after -= 1
@@ -145,7 +148,7 @@ class _Handler(BaseHTTPRequestHandler):
             status, headers, content = 500, [], b""
         if fault is not None and fault.meanwhile is not None:
             fault.meanwhile()
-        if fault is None:
+        if fault is None or fault.heard:
             self._answer(status, headers, content)
         elif fault.cut:
             self._answer(status, headers, content, len(content) // 2)

@@ -24,7 +24,6 @@ class Reader(StoredFile):
         self._place = place
         self._body = answer["Body"]
         self._version = Version.of(answer)
-        self._received = 0
 
     @property
     def version(self) -> Version:
@@ -58,7 +57,6 @@ class Reader(StoredFile):
             data = self._place.receive(self._body, size)
         except Failure as failure:
             raise failure.error(self.name, "read to its end") from failure.__cause__
-        self._received += len(data)
         if data and self._place.progress is not None:
             self._place.progress(len(data))
         return data

@@ -1,0 +1,164 @@
+"""The client behind S3Object: one for a process and a configuration, from the ordinary AWS settings, safe after a fork."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from crowd import Program
+from s3_servers import ACCESS, SECRET, Server
+from s3_support import between, world
+
+import atomic_store
+from atomic_store import S3Object
+
+# Counts in a parent and its child through a store that was opened before the fork.
+FORKED = """
+import atomic_store.locations._s3_client as clients
+store = atomic_store.open(path, 0)
+store.update(lambda value: value + 1)
+mine = clients.client()
+child = os.fork()
+for _ in range(10):
+    store.update(lambda value: value + 1)
+if child == 0:
+    os._exit(0 if clients.client() is not mine else 1)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+assert clients.client() is mine
+"""
+
+
+@pytest.fixture
+def server(ministack: Server) -> Iterator[Server]:
+    """ministack, and the library sees nothing else."""
+    with world(ministack.url):
+        yield ministack
+
+
+def test_client_is_made_once(server: Server) -> None:
+    """Stores of one process and configuration share one client; eight threads that begin together do too."""
+    made: list[Any] = []
+    threads = [threading.Thread(target=lambda: made.append(S3Object("bucket", "key").client)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {id(client) for client in made} == {id(S3Object("other", "key").client)}
+
+
+def test_changed_environment_is_not_ignored(server: Server, moto: Server) -> None:
+    """Other settings mean another client, and the first ones the first client again."""
+    place = S3Object(server.bucket, server.new_key())
+    first = place.client
+    with world(moto.url):
+        assert place.client is not first
+        atomic_store.open(place, 1).commit()
+        assert moto.peek(place.key) == b"1"
+    assert place.client is first
+    assert server.peek(place.key) is None
+
+
+def test_fork_does_not_share_a_connection(server: Server) -> None:
+    """Parent and child go on with a store from before the fork, each through a client of its own: 21 additions."""
+    key = server.new_key()
+    with Program(FORKED, f"s3://{server.bucket}/{key}") as program:
+        program.finish()
+    assert server.peek(key) == b"21"
+
+
+def test_system_without_fork_has_nothing_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where os has no register_at_fork, the module is loaded all the same."""
+    import importlib.util
+
+    from atomic_store.locations import _s3_client
+
+    monkeypatch.delattr(os, "register_at_fork")
+    spec = importlib.util.spec_from_file_location("atomic_store.locations._s3_client_again", _s3_client.__file__)
+    assert spec is not None
+    assert spec.loader is not None
+    spec.loader.exec_module(importlib.util.module_from_spec(spec))
+
+
+def test_child_begins_without_clients(server: Server) -> None:
+    """What runs in the child of a fork forgets the clients and takes a new lock: the old one may be held for ever."""
+    from atomic_store.locations import _s3_client
+
+    mine, lock, clients = _s3_client.client(), _s3_client._making, dict(_s3_client._clients)
+    _s3_client._after_fork()
+    assert _s3_client._making is not lock
+    assert _s3_client.client() is not mine
+    _s3_client.client().close()
+    _s3_client._clients.clear()
+    _s3_client._clients.update(clients)
+
+
+def test_profile_says_where_and_who(server: Server, tmp_path: Path) -> None:
+    """AWS_PROFILE and the files in ~/.aws are obeyed: endpoint, region, keys and checksums of a profile."""
+    (tmp_path / "config").write_text(
+        f"[profile work]\nregion = eu-north-1\nservices = here\nrequest_checksum_calculation = when_supported\n"
+        f"[services here]\ns3 =\n  endpoint_url = {server.url}\n"
+    )
+    (tmp_path / "credentials").write_text(f"[work]\naws_access_key_id = {ACCESS}\naws_secret_access_key = {SECRET}\n")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL_S3"):
+            patch.delenv(name)
+        patch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+        patch.setenv("AWS_PROFILE", "work")
+        place = S3Object(server.bucket, server.new_key())
+        atomic_store.open(place, 1).commit()
+        meta = place.client.meta
+        place.client.close()
+    assert (meta.region_name, meta.endpoint_url) == ("eu-north-1", server.url)
+    assert meta.config.request_checksum_calculation == "when_supported"
+    assert meta.config.response_checksum_validation == "when_required"
+    assert server.peek(place.key) == b"1"
+
+
+@pytest.mark.parametrize(
+    ("url", "settings", "sends", "wants"),
+    [
+        ("http://127.0.0.1:9", {}, "when_required", "when_required"),
+        ("http://127.0.0.1:9", {"AWS_REQUEST_CHECKSUM_CALCULATION": "when_supported"}, "when_supported", "when_required"),
+        ("http://127.0.0.1:9", {"AWS_RESPONSE_CHECKSUM_VALIDATION": "when_supported"}, "when_required", "when_supported"),
+        ("https://s3.eu-north-1.amazonaws.com", {}, "when_supported", "when_supported"),
+        ("https://s3.cn-north-1.amazonaws.com.cn", {}, "when_supported", "when_supported"),
+        ("https://amazonaws.com.example.org", {}, "when_required", "when_required"),
+    ],
+)
+def test_checksums_are_sent_only_to_those_who_know_them(url: str, settings: dict[str, str], sends: str, wants: str) -> None:
+    """Amazon gets boto3's defaults; other endpoints are spared them, unless the user has set something else."""
+    with world(url, **settings):
+        config = S3Object("bucket", "key").client.meta.config
+        assert (config.request_checksum_calculation, config.response_checksum_validation) == (sends, wants)
+
+
+@pytest.mark.parametrize("calculation", [None, "when_supported"])
+def test_checksum_header_is_what_the_settings_say(calculation: str | None, ministack: Server) -> None:
+    """On the wire there is no checksum of boto3's unless the user wants it."""
+    with between(ministack) as proxy, pytest.MonkeyPatch.context() as patch:
+        if calculation is not None:
+            patch.setenv("AWS_REQUEST_CHECKSUM_CALCULATION", calculation)
+        atomic_store.open(f"s3://{ministack.bucket}/{ministack.new_key()}", 1).commit()
+        (headers,) = (headers for line, headers in zip(proxy.seen, proxy.headers, strict=True) if line.startswith("PUT"))
+    assert any(name.startswith("x-amz-checksum-") for name in headers) == (calculation is not None)
+
+
+def test_nothing_is_asked_for_that_a_program_did_not_order(
+    ministack: Server, record_property: Callable[[str, object], None]
+) -> None:
+    """An open is one GET and a commit one PUT: S3 is paid by the request, and no listing or HEAD goes before."""
+    with between(ministack) as proxy:
+        store = atomic_store.open(f"s3://{ministack.bucket}/{ministack.new_key()}", [])
+        with store:
+            store.value.append(1)
+        store.commit()
+        store.reload()
+        store.changed()
+        store.update(lambda value: [*value, 2])
+        methods = [line.split()[0] for line in proxy.seen]
+    assert methods == ["GET", "PUT", "PUT", "GET", "HEAD", "GET", "PUT"]
