@@ -29,6 +29,8 @@ from atomic_store.locations.base import ANY
 
 __all__ = ["hasty"]
 
+PAUSE = _s3_write._pause  # the real one, before `hasty`
+
 pytestmark = pytest.mark.usefixtures("hasty")
 
 PART = "partNumber="
@@ -184,7 +186,7 @@ def test_body_cut_short_is_no_value(size: int, format: str, server: Server, prox
     with store:
         store.value = "x" * size
     proxy.fail(Fault("GET", times=99, forward=True, cut=True))
-    with pytest.raises(ConnectionError, match=key):
+    with pytest.raises(ConnectionError, match=f"ended before.*{key}"):
         atomic_store.open(f"s3://{server.bucket}/{key}", default="", format=format)
 
 
@@ -562,6 +564,27 @@ def test_refused_delete_deletes_nothing(
     with pytest.raises(kind):
         store.delete()
     assert server.peek(key_of(store)) is not None
+
+
+def test_object_that_is_gone_when_its_delete_arrives_is_a_conflict(
+    store: AtomicStore[Any], server: Server, proxy: Proxy
+) -> None:
+    """Somebody deletes between our look and our delete: what we were to delete was not there any more."""
+    key = key_of(store)
+    proxy.fail(Fault("DELETE", status=404, code="NoSuchKey", meanwhile=lambda: server.poke(key, None)))
+    with pytest.raises(ConflictError):
+        store.delete()
+    assert server.peek(key) is None
+
+
+def test_pause_between_two_tries_is_short_and_random() -> None:
+    """The first one takes at most 0.2 s; more of them would only tell that time passes."""
+    with pytest.MonkeyPatch.context() as patch:
+        slept: list[float] = []
+        patch.setattr("time.sleep", slept.append)
+        for _ in range(20):
+            PAUSE(1)
+    assert 0 <= min(slept) < max(slept) <= 0.2
 
 
 def test_service_without_conditional_delete_deletes(store: AtomicStore[Any], server: Server, proxy: Proxy) -> None:

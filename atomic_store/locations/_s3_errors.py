@@ -107,8 +107,7 @@ class Failure(Exception):
         if self.code in _PLACE:
             return LocationError(f"cannot {doing} {path!r}: {self}. Likely cause: {_PLACE[self.code]}")
         if not self.answered:
-            return ConnectionError(
-                errno.EHOSTUNREACH, f"cannot {doing} the object: {self}. Likely cause: {_UNREACHABLE}", path
-            )
+            hint = _OTHER.get(self.code, _UNREACHABLE)
+            return ConnectionError(errno.EHOSTUNREACH, f"cannot {doing} the object: {self}. Likely cause: {hint}", path)
         hint = _OTHER.get(self.code) or (_BUSY if self.status in (429, 500, 502, 503, 504) else f"status {self.status}")
         return OSError(errno.EIO, f"cannot {doing} the object: {self}. Likely cause: {hint}", path)
