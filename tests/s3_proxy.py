@@ -111,6 +111,11 @@ class Proxy:
             self.faults = list(faults)
         return faults[0]
 
+    def forget(self) -> None:
+        """Let no more faults happen, and forget what was seen."""
+        with self._lock:
+            self.faults, self.seen, self.headers = [], [], []
+
     def fault_for(self, method: str, url: str, headers: Any) -> Fault | None:
         """Note a request; give what is to happen to it."""
         with self._lock:

@@ -14,7 +14,7 @@ from s3_proxy import Proxy
 from s3_servers import Server
 
 from atomic_store import S3Object
-from atomic_store.locations import _s3_write
+from atomic_store.locations import _s3_upload, _s3_write
 from atomic_store.testing import LocationContract
 
 MB = 1 << 20
@@ -75,6 +75,21 @@ def between(server: Server) -> Iterator[Proxy]:
         yield proxy
 
 
+@pytest.fixture(scope="module")
+def shared_proxy(ministack: Server) -> Iterator[Proxy]:
+    """A proxy in front of ministack for all tests of a file: making a client for each would take longer than the tests."""
+    with between(ministack) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def proxy(shared_proxy: Proxy) -> Iterator[Proxy]:
+    """That proxy, which has done nothing yet and does nothing unless it is told to."""
+    shared_proxy.forget()
+    yield shared_proxy
+    shared_proxy.forget()
+
+
 class Hasty:
     """The module time, without any waiting: between two tries nothing changes here."""
 
@@ -93,7 +108,8 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     import botocore.endpoint
 
     monkeypatch.setattr(botocore.endpoint, "time", Hasty())
-    monkeypatch.setattr(_s3_write, "_pause", lambda attempt: None)
+    for module in (_s3_upload, _s3_write):
+        monkeypatch.setattr(module, "pause", lambda attempt: None)
 
 
 def count_together(server: Server, source: str, processes: int, rounds: int) -> int:

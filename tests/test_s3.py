@@ -314,6 +314,20 @@ def test_service_that_ignores_conditions_loses_increments(
     assert counted < 200
 
 
+def test_service_with_two_etags_for_one_object_still_takes_large_values(rclone: Server) -> None:
+    """Rclone completes an upload with one ETag and shows another; the write id says that nobody has been there."""
+    place = S3Object(rclone.bucket, rclone.new_key(), rclone.client)
+    version: object = None
+    for size in (9 * MB, 10 * MB):
+        with place.replace(version) as file:
+            file.write(bytes(size))
+        version = file.version
+    assert rclone.peek(place.key) == bytes(10 * MB)
+    rclone.poke(place.key, b"strange")
+    with pytest.raises(ConflictError), place.replace(version) as file:
+        file.write(bytes(9 * MB))
+
+
 def test_overwriting_loses_increments(ministack: Server) -> None:
     """Control: with on_conflict="overwrite" four processes lose some also where conditions are honoured."""
     assert 25 <= count_together(ministack, OVERWRITE, 4, 25) < 100

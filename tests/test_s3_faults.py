@@ -5,14 +5,14 @@ from __future__ import annotations
 import pickle
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import s3_servers
 from s3_proxy import Fault, Proxy
 from s3_servers import Server
-from s3_support import MB, between, hasty, world
+from s3_support import MB, between, hasty, proxy, shared_proxy, world
 
 import atomic_store
 from atomic_store import (
@@ -27,9 +27,9 @@ from atomic_store import (
 from atomic_store.locations import _s3_write
 from atomic_store.locations.base import ANY
 
-__all__ = ["hasty"]
+__all__ = ["hasty", "proxy", "shared_proxy"]
 
-PAUSE = _s3_write._pause  # the real one, before `hasty`
+PAUSE = _s3_write.pause  # the real one, before `hasty`
 
 pytestmark = pytest.mark.usefixtures("hasty")
 
@@ -40,13 +40,6 @@ COMPLETE = "uploadId="
 @pytest.fixture
 def server(ministack: Server) -> Server:
     return ministack
-
-
-@pytest.fixture
-def proxy(server: Server) -> Iterator[Proxy]:
-    """A proxy in front of ministack, and the library sees nothing else."""
-    with between(server) as proxy:
-        yield proxy
 
 
 @pytest.fixture
@@ -528,7 +521,7 @@ def test_service_without_an_etag_in_its_answer_is_asked(server: Server, proxy: P
 
 def test_lost_answer_of_a_delete_is_a_success(store: AtomicStore[Any], server: Server, proxy: Proxy) -> None:
     """The object is gone, and that is what was asked for."""
-    fault = proxy.fail(Fault("DELETE", forward=True))
+    fault = proxy.fail(Fault("DELETE", forward=True), Fault("DELETE", status=404, code="NoSuchKey"))
     store.delete()
     assert fault.happened == 1
     assert server.peek(key_of(store)) is None
@@ -606,6 +599,19 @@ def test_copy_that_fails_sets_nothing_aside(server: Server, proxy: Proxy) -> Non
     with pytest.raises(AccessError, match=place.key):
         place.set_aside(place.version())
     assert server.peek(place.key) == b"{half"
+
+
+def test_copy_that_cannot_be_removed_again_is_named(server: Server, proxy: Proxy) -> None:
+    """Somebody mends the object while it is set aside, and the copy cannot be deleted: the conflict says where it is."""
+    place = S3Object(server.bucket, server.new_key())
+    server.poke(place.key, b"{half")
+    version = place.version()
+    server.poke(place.key, b"[1]")
+    proxy.fail(Fault("DELETE", times=99, status=403, code="AccessDenied"))
+    with pytest.raises(ConflictError) as caught:
+        place.set_aside(version)
+    assert f"s3://{server.bucket}/{place.key}.corrupt-" in caught.value.__notes__[0]
+    assert server.peek(place.key) == b"[1]"
 
 
 # --- swept ---

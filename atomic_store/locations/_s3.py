@@ -183,8 +183,11 @@ class S3Object(Location):
             raise conflict(self._path, version, None) from failure.__cause__
         try:
             self.delete(version)
-        except ConflictError:
-            self.call("delete_object", Key=name)  # nobody knows whether it is a copy of this version
+        except ConflictError as error:
+            try:
+                self.call("delete_object", Key=name)  # nobody knows whether it is a copy of this version
+            except Failure as failure:
+                error.add_note(f"the copy 's3://{self.bucket}/{name}' could not be removed: {failure}")
             raise
         return f"s3://{self.bucket}/{name}"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from ._s3_errors import Failure
-from ._s3_write import Write
+from ._s3_errors import NO_UPLOAD, Failure
+from ._s3_write import ATTEMPTS, Write, pause
 from .base import StoredFile
 
 TYPE_CHECKING = False
@@ -192,7 +192,7 @@ class Upload:
 
     def _send(self, number: int, part: bytearray) -> None:
         try:
-            answer = self._place.call("upload_part", UploadId=self._id, PartNumber=number, Body=part)
+            answer = self._send_patiently(number, part)
         except BaseException as failure:  # noqa: BLE001 - handed to the thread that writes
             self._failure = self._failure or failure
         else:
@@ -201,6 +201,18 @@ class Upload:
                 self._sent += len(part)
         finally:
             self._free.release()
+
+    def _send_patiently(self, number: int, part: bytearray) -> Any:
+        """Send a part until it is there: sending it again does no harm, and botocore gives up early after many faults."""
+        attempt = 0
+        while True:
+            try:
+                return self._place.call("upload_part", UploadId=self._id, PartNumber=number, Body=part)
+            except Failure as failure:
+                attempt += 1
+                if failure.refused or failure.code == NO_UPLOAD or attempt == ATTEMPTS or self._failure is not None:
+                    raise
+                pause(attempt)
 
     def _named(self, answer: Any) -> dict[str, Any]:
         """Give what the completion must repeat of a part: its ETag, and its checksum if the user has asked for one."""

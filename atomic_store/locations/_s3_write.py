@@ -60,8 +60,12 @@ class Write:
             found = self._place.look()
         except Failure as failure:
             raise failure.error(self._place.path, "look at") from failure.__cause__
-        if found != self._base:
+        if found != self._base and not self._is_the_same_write(found):
             raise conflict(self._place.path, self._base, found)
+
+    def _is_the_same_write(self, found: Version | None) -> bool:
+        """Say whether it has at least the id of what we have read: some services tell two ETags of one object (rclone)."""
+        return isinstance(self._base, Version) and found is not None and found.writes[:1] == self._base.writes[:1] != ()
 
     def publish(self, send: Callable[[dict[str, Any]], Any], repeatable: bool) -> Version:
         """Send the write under its condition; give the version that it leaves.
@@ -93,7 +97,7 @@ class Write:
                     bare = True
                 else:
                     self._sent_again = True
-                    _pause(attempt)
+                    pause(attempt)
             else:
                 if bare and isinstance(self._base, Version):
                     _takes_bare.add(endpoint)
@@ -207,7 +211,8 @@ def _uncertain_delete(place: S3Object, failure: Failure, why: str, version: obje
     )
 
 
-def _pause(attempt: int) -> None:
+def pause(attempt: int) -> None:
+    """Wait a little before trying again, at random, so that those who have met do not meet again."""
     import random
     import time
 
