@@ -141,7 +141,8 @@ def open(
     """Open the store at `path`: its value is what is stored there, or the default. Nothing is written yet.
 
     Args:
-        path: str, bytes or os.PathLike, or a location such as LocalFile(path, mode=0o600). A
+        path: str, bytes or os.PathLike, or a location such as LocalFile(path, mode=0o600). A str may
+            be a URL, s3://bucket/key; S3Object has the options of such a place. A
             relative path means the directory that is current now.
         default: the value if nothing is stored yet. It is copied, so yours never changes; a bare
             object() passes as it is, as a sentinel.
@@ -160,7 +161,8 @@ def open(
         lock: True: hold an inter-process lock from the outermost `with` to its exit. A number: the
             same, but wait for it for so many seconds at most; 0 tries once.
         on_conflict: what a commit does if somebody else has changed what is stored since it was
-            read: "raise" a ConflictError, or "overwrite". None: "raise" with lock=, else "overwrite".
+            read: "raise" a ConflictError, or "overwrite". None: "raise" with lock= and on S3,
+            else "overwrite".
         on_corrupt: what happens to bytes that the format refuses: "raise" a LoadError, or "quarantine":
             they are moved to `NAME.corrupt-<UTC time>` beside, a warning says so, and the default is
             used. Never for what cannot be read, does not fit `type`, or is of another key or version.

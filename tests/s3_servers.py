@@ -182,10 +182,10 @@ def wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
     raise AssertionError(f"no server after {STARTS_WITHIN} s: {log.read_text(errors='replace')[-2000:]}")
 
 
-def make_bucket(server: Server) -> None:
-    """Make the tests' bucket; one that is there already is welcome."""
+def make_bucket(server: Server, name: str | None = None) -> None:
+    """Make a bucket, that of the tests unless there is a name; one that is there already is welcome."""
     try:
-        server.client.create_bucket(Bucket=server.bucket)
+        server.client.create_bucket(Bucket=name or server.bucket)
     except server.client.exceptions.BucketAlreadyOwnedByYou:
         pass
 

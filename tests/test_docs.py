@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from s3_servers import Server, make_bucket
+from s3_support import world
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -77,10 +79,17 @@ def execute(document: str, text: str, directory: Path) -> None:
     assert (done.returncode, done.stderr) == (0, expected), f"{document}:\n{done.stdout}{done.stderr}"
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [path for path in DOCUMENTS if path.name != "s3.md"], ids=lambda path: path.name)
 def test_documentation_shows_no_code_that_fails(path: Path, tmp_path: Path) -> None:
     """All Python blocks of a document run in order, in an empty directory, to their end and without a warning."""
     execute(path.stem, path.read_text(encoding="utf-8"), tmp_path)
+
+
+def test_documentation_of_s3_shows_no_code_that_fails(ministack: Server, tmp_path: Path) -> None:
+    """The same for docs/s3.md, on a server that has the bucket which it speaks of."""
+    make_bucket(ministack, "state-persist")
+    with world(ministack.url):
+        execute("s3", (ROOT / "docs" / "s3.md").read_text(encoding="utf-8"), tmp_path)
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)

@@ -92,6 +92,7 @@ def test_scheme_is_read_in_any_case(server: Server) -> None:
         ({"key": ""}, LocationError),
         ({"key": b"key"}, TypeError),
         ({"bucket": None}, TypeError),
+        ({"client": "s3"}, TypeError),
     ],
 )
 def test_option_that_can_only_break_is_refused(server: Server, options: dict[str, Any], error: type[Exception]) -> None:

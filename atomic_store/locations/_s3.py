@@ -46,6 +46,7 @@ class S3Object(Location):
         progress: called with the number of bytes sent or received since its last call.
 
     Raises:
+        TypeError: bucket or key is no str, or `client` no client.
         LocationError: bucket or key can be none, or an option is the store's own.
         MissingLibraryError: boto3 is not installed.
     """
@@ -63,6 +64,8 @@ class S3Object(Location):
     ) -> None:
         from . import _s3_client  # here: 150 ms that only a store on S3 pays
 
+        if client is not None and not hasattr(client, "get_paginator"):
+            raise TypeError(f"client should be a client such as boto3.client('s3'), never a resource or session: {client!r}")
         self._path = f"s3://{bucket}/{key}"
         self._boto = _s3_client
         self.bucket = _text("bucket", bucket, self._path)
