@@ -9,7 +9,7 @@ from .base import ANY, Location, Lock, conflict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from datetime import timedelta
     from typing import Any
 
@@ -232,14 +232,17 @@ class S3Object(Location):
             raise failure.error(self._path, "abort unfinished uploads of") from failure.__cause__
         return aborted
 
-    def _uploads(self) -> Iterator[Any]:
+    def _uploads(self) -> list[Any]:
         """List the unfinished uploads of this key, and not of those that only begin like it."""
         try:
-            for page in self._boto.pages(self.client, "list_multipart_uploads", {"Bucket": self.bucket, "Prefix": self.key}):
-                yield from (upload for upload in page.get("Uploads", ()) if upload["Key"] == self.key)
+            pages = list(
+                self._boto.pages(self.client, "list_multipart_uploads", {"Bucket": self.bucket, "Prefix": self.key})
+            )
         except Failure as failure:
             if failure.code != NO_UPLOAD:  # rclone's way to say that there are none
                 raise
+            return []
+        return [upload for page in pages for upload in page.get("Uploads", ()) if upload["Key"] == self.key]
 
     def abort_upload(self, upload: str) -> bool:
         """Abort a multipart upload by its id; False: there is none such any more."""
