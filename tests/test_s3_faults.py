@@ -183,6 +183,24 @@ def test_body_cut_short_is_no_value(size: int, format: str, server: Server, prox
         atomic_store.open(f"s3://{server.bucket}/{key}", default="", format=format)
 
 
+def test_error_that_botocore_lets_through_is_a_connection_error(server: Server, proxy: Proxy) -> None:
+    """Its older versions wrap not all that urllib3 raises while a body is read: it is a ConnectionError all the same."""
+    from urllib3.exceptions import ProtocolError
+
+    place = S3Object(server.bucket, server.new_key())
+    server.poke(place.key, b"value")
+    file = place.read()
+    assert file is not None
+
+    def broken(size: int) -> bytes:
+        raise ProtocolError("connection broken")
+
+    with file, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(file._body, "read", broken)
+        with pytest.raises(ConnectionError, match=rf"connection broken.*ended before.*{place.key}"):
+            file.read(1)
+
+
 def test_reading_on_after_close_is_refused(server: Server, proxy: Proxy) -> None:
     """A file that was closed in the middle gives nothing more."""
     place = S3Object(server.bucket, server.new_key())

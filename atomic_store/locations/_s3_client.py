@@ -21,6 +21,7 @@ try:
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError, FlexibleChecksumError, HTTPClientError, IncompleteReadError
     from botocore.exceptions import ConnectionError as NoConnection
+    from urllib3.exceptions import HTTPError as NoAnswer
 except ImportError as error:
     raise MissingLibraryError(f's3:// needs the package boto3: pip install "atomic-store[s3]" ({error})') from error
 
@@ -96,7 +97,10 @@ def pages(client: Any, method: str, arguments: dict[str, Any]) -> Iterator[Any]:
 
 def read(body: Any, size: int | None) -> bytes:
     """Read from the body of an answer; b"" is its end. For errors see call()."""
-    data: bytes = _translated(body.read, size)
+    try:
+        data: bytes = _translated(body.read, size)
+    except NoAnswer as error:  # older versions of botocore let these through
+        raise Failure("IncompleteReadError", 0, retried=False, answered=False, text=str(error)) from error
     return data
 
 
