@@ -97,10 +97,7 @@ def pages(client: Any, method: str, arguments: dict[str, Any]) -> Iterator[Any]:
 
 def read(body: Any, size: int | None) -> bytes:
     """Read from the body of an answer; b"" is its end. For errors see call()."""
-    try:
-        data: bytes = _translated(body.read, size)
-    except NoAnswer as error:  # older versions of botocore let these through
-        raise Failure("IncompleteReadError", 0, retried=False, answered=False, text=str(error)) from error
+    data: bytes = _translated(body.read, size)
     return data
 
 
@@ -111,6 +108,8 @@ def _translated(function: Callable[..., Any], *arguments: Any, **options: Any) -
         raise _answered(error) from error
     except BotoCoreError as error:
         raise _unanswered(error) from error
+    except NoAnswer as error:  # botocore lets some of these through, its older versions more
+        raise Failure("IncompleteReadError", 0, retried=True, answered=False, text=str(error)) from error
 
 
 def _answered(error: ClientError) -> Failure:

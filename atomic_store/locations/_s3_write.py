@@ -140,7 +140,9 @@ class Write:
             # Further back: somebody has built on it since, and the next commit of ours must not overwrite that.
             return found if found.writes[0] == self._id else Version(None, self._writes)
         ended = failure.code == NO_UPLOAD and (found == base or (base is ANY and not self._sent_again))
-        if failure.refused or ended:
+        if failure.refused:
+            raise self._uncertain(failure, "it was sent before, and had no answer then") from failure.__cause__
+        if ended:
             raise self._give_up(failure) from failure.__cause__
         if base is ANY:
             if failure.code == NO_UPLOAD:
