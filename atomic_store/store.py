@@ -265,9 +265,9 @@ class AtomicStore(Generic[T]):
         if self._held is not None:
             raise AtomicStoreError(f"the store {self.path!r} holds the lock of its place: leave the block, then assign path")
         location = locations.resolve(path)
+        self._obey(location)
         if isinstance(self._format, str) and self._format == "auto":
             self._resolve(self._format, self._is_binary, location.path)
-        self._obey(location)
         self._location = location
         self._version = None
 

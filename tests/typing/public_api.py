@@ -16,6 +16,7 @@ import atomic_store
 from atomic_store import (
     AbstractFormatBstr,
     AbstractFormatFile,
+    AccessError,
     AtomicStore,
     AtomicStoreError,
     ConflictError,
@@ -26,6 +27,7 @@ from atomic_store import (
     LockError,
     LockTimeout,
     MissingLibraryError,
+    S3Object,
     SignatureError,
     UncertainCommitError,
     VersionError,
@@ -59,6 +61,10 @@ def opening(home: Path, entry: os.PathLike[bytes]) -> None:
     atomic_store.open("a", None, None, None, None, None, False, True)  # type: ignore[call-overload]
     LocalFile("a", mode="rw-------")  # type: ignore[arg-type]
     LocalFile(None)  # type: ignore[arg-type]
+    assert_type(atomic_store.open(S3Object("bucket", "key", None, {"ACL": "private"}, print)), AtomicStore[Any])
+    assert_type(S3Object("bucket", key="key").abort_stale_uploads(older_than=60), int)
+    S3Object("bucket")  # type: ignore[call-arg]
+    S3Object("bucket", b"key")  # type: ignore[arg-type]
 
 
 def using(store: AtomicStore[Any], numbers: AtomicStore[list[int]]) -> None:
@@ -165,16 +171,17 @@ def formats() -> None:
 def errors() -> None:
     """Catch each error as the standard error that it also is."""
     root: list[type[AtomicStoreError]] = [ConflictError, FormatError, LoadError, LocationError, LockError, LockTimeout]
-    root += [MissingLibraryError, UncertainCommitError]
+    root += [MissingLibraryError, UncertainCommitError, AccessError]
     values: list[type[ValueError]] = [LoadError, FormatError, LocationError]
     imports: type[ImportError] = MissingLibraryError
     timeouts: type[TimeoutError] = LockTimeout
     systems: type[OSError] = UncertainCommitError
+    refusals: type[PermissionError] = AccessError
     loads: list[type[LoadError]] = [SignatureError, VersionError]
     library: type[FormatError] = MissingLibraryError
     locks: type[LockError] = LockTimeout
     wrong: type[ValueError] = ConflictError  # type: ignore[assignment]
-    del root, values, imports, timeouts, systems, loads, library, locks, wrong
+    del root, values, imports, timeouts, systems, refusals, loads, library, locks, wrong
 
 
 def evidence(load: LoadError, conflict: ConflictError, uncertain: UncertainCommitError) -> None:
