@@ -16,7 +16,7 @@ from machine import in_child
 import atomic_store
 from atomic_store import ConflictError, LoadError, LocalFile, LockError, LockTimeout
 from atomic_store.locations import _local, _writer
-from atomic_store.locations.base import Location, Lock
+from atomic_store.locations.base import ANY, Location, Lock
 from atomic_store.testing import LocationContract, Memory
 
 
@@ -158,6 +158,11 @@ def test_contract_catches_a_location_that_loses_bytes() -> None:
 
     with pytest.raises(AssertionError, match="ConflictError should have been raised"):
         Contract().test_change_by_somebody_else_is_not_overwritten()
+
+
+def test_any_version_shows_its_name() -> None:
+    """In a traceback ANY, the expectation of a plain commit, is told from a version."""
+    assert repr(ANY) == "ANY"
 
 
 def test_stored_file_has_a_descriptor(tmp_path: Path) -> None:
