@@ -1,6 +1,6 @@
 """Who may import whom, read from the import lines: arrows only go down, and an implementation hides behind its folder.
 
-    __init__ -> mapping, check, cli, testing -> store -> formats, locations -> errors
+    __init__ -> mapping, writing, checking, cli, testing -> store -> formats, locations -> errors
 
 The two seams never import each other. A module `_name.py` belongs to its folder; the folder's `__init__` reaches it inside
 a function, on first use, so that a program pays only for the format and the place that it uses.
@@ -18,7 +18,14 @@ import pytest
 import atomic_store
 
 PACKAGE = Path(atomic_store.__file__).parent
-FLOORS = [{""}, {"__main__"}, {"mapping", "check", "cli", "testing"}, {"store"}, {"formats", "locations"}, {"errors"}]
+FLOORS = [
+    {""},
+    {"__main__"},
+    {"mapping", "writing", "checking", "cli", "testing"},
+    {"store"},
+    {"formats", "locations"},
+    {"errors"},
+]
 
 
 class Import(NamedTuple):
