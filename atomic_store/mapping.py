@@ -1,0 +1,221 @@
+"""open_dict: a dict that is kept in one place.
+
+What is changed *inside* a value (`d["jobs"].append(1)`) is not seen: it is saved by the next save(), or by
+leaving the block, not by autosave.
+"""
+
+from __future__ import annotations
+
+from collections import UserDict
+from collections.abc import Mapping, MutableMapping
+
+from .errors import LoadError, UncertainCommitError
+from .store import AtomicStore
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import TracebackType
+    from typing import Any, Self
+
+    from .store import Path
+
+    Items = Mapping[Any, Any] | Iterable[tuple[Any, Any]]
+
+
+class StoredDict(UserDict["Any", "Any"]):
+    """A collections.UserDict that is kept in one place; open_dict() makes it.
+
+    Every change through the mapping counts as an assignment to the value of a store: with lock=, one that
+    was made outside a block is a ConflictError where the place has changed meanwhile, and not dropped.
+    """
+
+    def __init__(
+        self, location: Path, default: Items | None, data: Items | None, autosave: bool, options: dict[str, Any]
+    ) -> None:
+        self._store = MappingStore(location, {} if default is None else _as_dict("default", default), **options)
+        self._bulk = 0
+        self._autosave = False
+        if data is not None:
+            self._store.value = _as_dict("data", data)
+        if autosave and (data is not None or not self._store.stored):
+            self.save()
+        self._autosave = bool(autosave)
+
+    @property
+    def location(self) -> Any:
+        """The place, as the program spelled it."""
+        return self._store.path
+
+    @property
+    def autosave(self) -> bool:
+        """Whether each change through the mapping is saved at once; setting it to True saves."""
+        return self._autosave
+
+    @autosave.setter
+    def autosave(self, autosave: bool) -> None:
+        if autosave:
+            self.save()
+        self._autosave = bool(autosave)
+
+    def save(self) -> None:
+        """Replace what is stored by what is in memory, all or nothing. Raises what AtomicStore.commit() does."""
+        self._store.commit()
+
+    def load(self) -> None:
+        """Take what is stored, or a fresh default; what was not saved is dropped. Raises what open_dict() does."""
+        self._store.reload()
+
+    def delete(self) -> None:
+        """Delete what is stored, and clear what is in memory. Raises what AtomicStore.delete() does.
+
+        Inside a block the exit then saves nothing, unless something was put in again.
+        """
+        try:
+            self._store.delete()
+        except UncertainCommitError:
+            self._store.value.clear()  # gone is what is visible
+            raise
+        self._store.value.clear()
+
+    def __enter__(self) -> Self:
+        """Enter a block: as a store's, with lock= it takes the lock and reads what is new."""
+        self._store.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Leave a block: save, unless an exception ends it."""
+        self._store.__exit__(kind, error, trace)
+
+    def __setitem__(self, key: Any, item: Any) -> None:
+        """Set one item."""
+        self.data[key] = item
+        self._changed()
+
+    def __delitem__(self, key: Any) -> None:
+        """Delete one item."""
+        del self.data[key]
+        self._changed()
+
+    def clear(self) -> None:
+        """Delete all items; autosave saves once."""
+        self.data.clear()
+        self._changed()
+
+    def update(self, other: Any = (), /, **items: Any) -> None:
+        """Set many items; autosave saves once, and not at all if an error comes between."""
+        self._bulk += 1
+        try:
+            super().update(other, **items)
+        finally:
+            self._bulk -= 1
+        self._changed()
+
+    def __ior__(self, other: Any) -> Self:
+        """Set many items; autosave saves once."""
+        self.update(other)
+        return self
+
+    def __or__(self, other: Any) -> Any:
+        """Give a copy() with the items of both; nothing is saved."""
+        if not isinstance(other, UserDict | dict):
+            return NotImplemented
+        return self._twin({**self.data, **other})
+
+    def __ror__(self, other: Any) -> Any:
+        """Give a copy() with the items of both; nothing is saved."""
+        if not isinstance(other, UserDict | dict):
+            return NotImplemented
+        return self._twin({**other, **self.data})
+
+    def copy(self) -> Self:
+        """Give another dict of the same items on the same place, without autosave: only its own save() writes."""
+        from copy import copy
+
+        return self._twin(copy(self.data))
+
+    __copy__ = copy
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Give a copy() whose values are copies, too."""
+        from copy import deepcopy
+
+        return self._twin(deepcopy(self.data, memo))
+
+    def __reduce__(self) -> Any:
+        """Refuse to be pickled: two processes would have one place each as their own."""
+        raise TypeError(f"a dict kept at {self.location!r} cannot be pickled: pickle dict(d), or open it there anew")
+
+    def _twin(self, items: Any) -> Self:
+        from copy import copy
+
+        twin = object.__new__(self.__class__)
+        twin.__dict__.update(self.__dict__, _autosave=False, _bulk=0, _store=copy(self._store))
+        twin._store.value = items
+        return twin
+
+    def _changed(self) -> None:
+        self._store.value = self._store.value  # so that no exit and no reading anew takes it for untouched
+        if self._autosave and not self._bulk:
+            self.save()
+
+    def _get_data(self) -> Any:
+        return self._store.value
+
+    def _set_data(self, data: Items) -> None:
+        self._store.value = _as_dict("data", data)
+        self._changed()
+
+    # Any: to the type checkers the base has an attribute here, and no property may take its place.
+    data: Any = property(_get_data, _set_data, doc="The mapping in memory; assigning another one is one change.")
+
+
+class MappingStore(AtomicStore["Any"]):
+    """A store that takes nothing else than a mapping."""
+
+    def _read(self, exact: bool) -> tuple[Any, object, bool]:
+        found = super()._read(exact)
+        if not isinstance(found[0], MutableMapping):
+            raise LoadError(
+                f"{self.path!r} should hold a mapping and holds a {type(found[0]).__name__}; open it with "
+                "atomic_store.open(), or delete it to begin with the default",
+                self.path,
+                self._codec.label,
+                damaged=False,
+            )
+        return found
+
+
+def open_dict(
+    location: Path, default: Items | None = None, data: Items | None = None, autosave: bool = False, **open_options: Any
+) -> StoredDict:
+    """Open a dict that is kept at `location`. Nested changes, `d["a"].append(1)`, are saved by save() or on exit only.
+
+    autosave=True writes the whole dict at each change through the mapping. On S3 each of them is a request
+    that you pay and wait for: change many items by one update(), or in a block without autosave, which
+    saves once.
+
+    It is a collections.UserDict with save(), load(), delete(), `autosave` (settable; True saves at once)
+    and `location`. As a context manager it saves when the block ends without an exception. Nothing is
+    written here, unless autosave is on and nothing is stored, or `data` is given.
+
+    Args:
+        location: what open() takes as `path`.
+        default: a mapping, or pairs: what it holds if nothing is stored. Copied.
+        data: a mapping, or pairs: what it holds instead of what is stored, which the next save replaces. Copied.
+        autosave: whether each change through the mapping is saved at once; bulk changes once.
+        open_options: the keyword arguments of open(): format, lock, on_conflict ...
+
+    Raises:
+        LoadError: what is stored is no mapping, or the format refuses it.
+        OSError, FormatError, LocationError, TypeError, ValueError: as from open().
+        ConflictError, UncertainCommitError: as from commit(), where autosave saves at once.
+    """
+    return StoredDict(location, default, data, autosave, open_options)
+
+
+def _as_dict(name: str, items: Any) -> dict[Any, Any]:
+    try:
+        return dict(items)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name} should be a mapping or pairs of key and value, not {items!r:.200}") from error
