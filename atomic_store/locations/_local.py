@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from ._lock import SidecarLock
     from ._writer import TempFile, Writer
+    from .base import Finding
 
 MAX_LINKS = 40  # path_resolution(7): the kernel follows no more either
 SETTLED_AFTER = 3_000_000_000  # ns; the coarsest time of a file in use is FAT's, 2 s, and the kernel's clock lags a little
@@ -166,6 +167,22 @@ class LocalFile(Location):
                 name(error, self._path)
             raise
         return lock
+
+    def probe(self) -> list[Finding]:
+        """Find out which promises this place keeps; see Location.probe.
+
+        Raises:
+            OSError: it can be no file's place: a directory, a loop of links.
+        """
+        from ._probe import probe
+
+        try:
+            real, old = self.find()
+            _refuse_special(old, self._path)
+        except OSError as error:
+            name(error, self._path)
+            raise
+        return probe(self, real)
 
     def real(self) -> str:
         """Give the path of the file that a commit replaces; see find()."""

@@ -138,6 +138,36 @@ class Location(ABC):
             LockError: this thread holds it already, or there are no locks at this place.
         """
 
+    def probe(self) -> list[Finding]:
+        """Find out, under scratch names that are removed again, which promises the place keeps: for check().
+
+        A place need not be able to. What it keeps is not touched.
+
+        Raises:
+            NotImplementedError: nobody has written this for such a place.
+        """
+        raise NotImplementedError(f"check() cannot find out anything about a {type(self).__name__}: it has no probe()")
+
+
+class Finding:
+    """What was found out about one promise of a place.
+
+    Attributes:
+        promise: one word for it, the same at every place of a kind.
+        kept: whether the place keeps it; what cannot be found out is not known to be kept.
+        text: what was seen, for a person.
+    """
+
+    __slots__ = ("kept", "promise", "text")
+
+    def __init__(self, promise: str, kept: bool, text: str) -> None:
+        self.promise = promise
+        self.kept = kept
+        self.text = text
+
+    def __repr__(self) -> str:
+        return f"<Finding {self.promise}: {'kept' if self.kept else 'NOT kept'}, {self.text}>"
+
 
 class Lock(ABC):
     """A held lock; release() gives it back, and so does the end of the process."""
