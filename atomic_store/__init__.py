@@ -31,10 +31,13 @@ if TYPE_CHECKING:
     from types import UnionType
     from typing import Any, TypeVar, overload
 
+    from .checking import check
     from .formats.wrappers import Compressed, Signed, Verified, Versioned
     from .locations._local import LocalFile
     from .locations._s3 import S3Object
+    from .mapping import open_dict
     from .store import Path
+    from .writing import atomic_write
 
     T = TypeVar("T")
 else:
@@ -69,7 +72,10 @@ __all__ = [
     "VersionError",
     "Versioned",
     "WrapBinaryFormat",
+    "atomic_write",
+    "check",
     "open",
+    "open_dict",
 ]
 
 
@@ -190,7 +196,14 @@ def open(
 
 
 _WRAPPERS = ("Compressed", "Signed", "Verified", "Versioned")
-_ELSEWHERE = {"LocalFile": "locations._local", "S3Object": "locations._s3"} | dict.fromkeys(_WRAPPERS, "formats.wrappers")
+_ELSEWHERE = {
+    "LocalFile": "locations._local",
+    "S3Object": "locations._s3",
+    "atomic_write": "writing",
+    "check": "checking",
+    "open_dict": "mapping",
+    **dict.fromkeys(_WRAPPERS, "formats.wrappers"),
+}
 
 
 def __getattr__(name: str) -> Any:

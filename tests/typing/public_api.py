@@ -6,11 +6,13 @@ itself, so each of these lines is known to be refused, by both.
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import pickle
+import zipfile
 from pathlib import Path
-from typing import Any, assert_type
+from typing import IO, Any, assert_type
 
 import atomic_store
 from atomic_store import (
@@ -32,6 +34,9 @@ from atomic_store import (
     UncertainCommitError,
     VersionError,
     WrapBinaryFormat,
+    atomic_write,
+    check,
+    open_dict,
 )
 
 
@@ -204,3 +209,56 @@ def place(location: LocalFile) -> None:
     assert_type(location.mode, int | None)
     assert_type(location.follow_symlinks, bool)
     assert_type(location.path, str | bytes | os.PathLike[str] | os.PathLike[bytes])
+
+
+def writing(home: Path, wanted: str) -> None:
+    """Know what the block gets by the mode."""
+    with atomic_write(home / "a.csv", "w") as text:
+        assert_type(text, IO[str])
+        csv.writer(text).writerow(["a", 1])
+    with atomic_write(LocalFile("a.zip"), overwrite=False) as raw:
+        assert_type(raw, IO[bytes])
+        zipfile.ZipFile(raw, "w").writestr("a", b"")
+        raw.write("text")  # type: ignore[call-overload]
+    with atomic_write("a", mode="wb") as raw:
+        pickle.dump([1], raw)
+
+    atomic_write("a", "rb")  # type: ignore[call-overload]
+    atomic_write("a", wanted)  # type: ignore[call-overload]
+    atomic_write(3)  # type: ignore[call-overload]
+
+
+def mapping(home: Path) -> None:
+    """Know a dict, and what it can do besides."""
+    d = open_dict(home / "a.json", {"a": 1}, autosave=True, lock=True, format="pickle")
+    assert_type(d["a"], Any)
+    assert_type(d.autosave, bool)
+    assert_type(d.location, Any)
+    assert_type(dict(d), dict[Any, Any])
+    d["b"] = 2
+    d.update({"c": 3}, d=4)
+    d |= {"e": 5}
+    d.autosave = False
+    d.save()
+    d.load()
+    d.delete()
+    with d as entered:
+        entered["f"] = 6
+    open_dict("a", default=[("pair", 1)], data={})
+
+    open_dict("a", default=3)  # type: ignore[arg-type]
+    open_dict(3)  # type: ignore[arg-type]
+    d.location = "b"  # type: ignore[misc]
+
+
+def checking(home: Path) -> None:
+    """Know a report."""
+    report = check(home / "a.json")
+    assert_type(bool(report), bool)
+    assert_type(report["locks"], bool)
+    assert_type(report.promises, dict[str, bool])
+    assert_type(report.findings[0].kept, bool)
+    assert_type(report.findings[0].text, str)
+
+    report["locks"] = True  # type: ignore[index]
+    check(3)  # type: ignore[arg-type]
