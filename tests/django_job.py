@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import atomic_store
+from atomic_store import locations
 
 MODES = {"xml": "wb", "json": "w", "jsonl": "w"}
 
@@ -86,12 +87,14 @@ def dump(database: str, location: str, format: str, stop: str) -> None:
     import django.core.serializers.xml_serializer  # type: ignore[import-untyped]
     import django.db.backends.sqlite3.base  # type: ignore[import-untyped]  # noqa: F401 - what is imported is not what the dump needs
 
+    place = locations.resolve(location)
+    getattr(place, "client", None)  # likewise the client of a place on S3
     before = memory("VmRSS")
     with open("/proc/self/clear_refs", "w", encoding="ascii") as peak:
         peak.write("5")  # the peak begins anew, at what is used now
     ended = "success"
     try:
-        with atomic_store.atomic_write(location, MODES[format]) as stream:  # type: ignore[call-overload]  # "w" or "wb"
+        with atomic_store.atomic_write(place, MODES[format]) as stream:  # type: ignore[call-overload]  # "w" or "wb"
             serialize(database, format, stream, stop)
     except HalfWay:
         ended = "HalfWay"

@@ -13,7 +13,8 @@ from crowd import together
 from s3_proxy import Proxy
 from s3_servers import Server
 
-from atomic_store import S3Object
+from atomic_store import S3Object, check
+from atomic_store.checking import Report
 from atomic_store.locations import _s3_upload, _s3_write
 from atomic_store.testing import LocationContract
 
@@ -144,3 +145,33 @@ class ObjectContract(LocationContract):
 
     def poke(self, location: S3Object, content: bytes | None) -> None:
         self.server.poke(location.key, content)
+
+
+PROMISES = ["access", "create", "replace", "complete", "delete", "metadata"]
+"""What check() reports of a place on S3."""
+
+
+def objects(server: Server) -> list[str]:
+    """All keys of the tests' bucket."""
+    pages = server.client.get_paginator("list_objects_v2").paginate(Bucket=server.bucket)
+    return [entry["Key"] for page in pages for entry in page.get("Contents", ())]
+
+
+def checked(server: Server) -> Report:
+    """The report on a place of this server, which is left as it was."""
+    key = server.new_key()
+    server.poke(key, b"old")
+    before = objects(server)
+    with world(server.url):
+        report = check(f"s3://{server.bucket}/{key}")
+    print(report)
+    assert server.peek(key) == b"old"
+    assert objects(server) == before
+    assert server.uploads() == []
+    assert list(report.promises) == PROMISES
+    return report
+
+
+def broken(report: Report) -> list[str]:
+    """The promises that a report calls broken."""
+    return [name for name, kept in report.promises.items() if not kept]

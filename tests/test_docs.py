@@ -6,15 +6,18 @@ import re
 import subprocess
 import sys
 import textwrap
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from s3_servers import Server, make_bucket
 from s3_support import world
+from support import require
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+ON_S3 = ["s3.md", "from-s3dictionary.md"]
 OTHERS = [ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"]
 
 # A block of another language is shown and not run. What looks like Python must be Python, or it would go untested.
@@ -79,17 +82,20 @@ def execute(document: str, text: str, directory: Path) -> None:
     assert (done.returncode, done.stderr) == (0, expected), f"{document}:\n{done.stdout}{done.stderr}"
 
 
-@pytest.mark.parametrize("path", [path for path in DOCUMENTS if path.name != "s3.md"], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [path for path in DOCUMENTS if path.name not in ON_S3], ids=lambda path: path.name)
 def test_documentation_shows_no_code_that_fails(path: Path, tmp_path: Path) -> None:
     """All Python blocks of a document run in order, in an empty directory, to their end and without a warning."""
     execute(path.stem, path.read_text(encoding="utf-8"), tmp_path)
 
 
-def test_documentation_of_s3_shows_no_code_that_fails(ministack: Server, tmp_path: Path) -> None:
-    """The same for docs/s3.md, on a server that has the bucket which it speaks of."""
+@pytest.mark.parametrize("name", ON_S3)
+def test_documentation_of_s3_shows_no_code_that_fails(name: str, ministack: Server, tmp_path: Path) -> None:
+    """The same for those about S3, on a server that has the bucket which they speak of."""
+    if name == "from-s3dictionary.md":
+        require(find_spec("s3dictionary"), "needs S3Dictionary: pip install 'atomic-store[test,s3test]'")
     make_bucket(ministack, "state-persist")
     with world(ministack.url):
-        execute("s3", (ROOT / "docs" / "s3.md").read_text(encoding="utf-8"), tmp_path)
+        execute(Path(name).stem, (ROOT / "docs" / name).read_text(encoding="utf-8"), tmp_path)
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)

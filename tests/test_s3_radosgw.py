@@ -15,7 +15,7 @@ from crowd import Program
 from s3_proxy import Fault
 from s3_radosgw import Cluster, is_installed, radosgw
 from s3_servers import Server
-from s3_support import COUNT, MB, ObjectContract, between, count_together, world
+from s3_support import COUNT, MB, ObjectContract, between, broken, checked, count_together, world
 from support import require
 
 import atomic_store
@@ -68,6 +68,16 @@ def test_wrong_secret_is_refused_by_ceph(ceph: Server) -> None:
             with pytest.raises(AccessError, match=key), place.replace() as file:
                 file.write(bytes(size))
     assert ceph.peek(key) == b"old"
+
+
+def test_what_ceph_ignores_is_told_by_check(ceph: Server) -> None:
+    """16.2 honours the conditions of a PUT, but not those of a CompleteMultipartUpload and of a DELETE: check() says so."""
+    report = checked(ceph)
+    assert broken(report) == ["complete", "delete"]
+    assert "without their quotes" in str(report)
+    assert "a CompleteMultipartUpload ignores its conditions (If-None-Match, If-Match)" in str(report)
+    with world(ceph.url, AWS_SECRET_ACCESS_KEY="wrong"):
+        assert "SignatureDoesNotMatch" in str(atomic_store.check(f"s3://{ceph.bucket}/a"))
 
 
 def test_large_value_is_not_overwritten_on_ceph(ceph: Server) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from ._s3_reader import Reader
     from ._s3_upload import Replacement
+    from .base import Finding
 
 _OURS = {"Bucket", "Key", "Body", "IfMatch", "IfNoneMatch", "ContentLength", "ContentMD5", "WriteOffsetBytes"}
 _TYPES = {
@@ -231,6 +232,18 @@ class S3Object(Location):
         except Failure as failure:
             raise failure.error(self._path, "abort unfinished uploads of") from failure.__cause__
         return aborted
+
+    def probe(self) -> list[Finding]:
+        """Find out which promises the service keeps, with these credentials; see Location.probe."""
+        from ._s3_probe import probe
+
+        return probe(self)
+
+    def beside(self, tail: str) -> S3Object:
+        """Give an object whose key is this one's and `tail`, with the same client and options."""
+        # 1024 bytes of UTF-8 are the most that a key may have.
+        begin = self.key.encode()[: 1024 - len(tail)].decode(errors="ignore")
+        return S3Object(self.bucket, begin + tail, self._client, self.put_options)
 
     def _uploads(self) -> list[Any]:
         """List the unfinished uploads of this key, and not of those that only begin like it."""
