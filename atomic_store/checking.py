@@ -60,6 +60,13 @@ def check(location: Path) -> Report:
     - mode, attributes: those of the old file stay;
     - file_system: its type is one that docs/guarantees.md vouches for.
 
+    For an object on S3 they are:
+
+    - access: the credentials are sufficient to read, write, upload in parts and delete;
+    - create, replace, complete, delete: the service honours the conditions of a PUT that only creates, of
+      one that replaces, of a CompleteMultipartUpload, of a DELETE;
+    - metadata: the object's metadata is kept.
+
     A false one is not kept, or nobody can vouch for it; the report's text says why. A true one was not
     seen to be broken: no power was cut.
 
