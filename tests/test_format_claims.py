@@ -235,7 +235,24 @@ def test_flipped_bit_loads_as_often_as_is_told(name: str, least: float, most: fl
     assert least <= share <= most
 
 
-def stored(value: Any, name: str) -> bytes:
+@pytest.mark.parametrize("name", ["yaml", "json", "cbor"])
+@pytest.mark.parametrize(
+    "wrap", [atomic_store.Compressed, lambda name: atomic_store.Signed(name, b"k" * 32)], ids=["gz", "signed"]
+)
+def test_remedy_notices_each_cut_and_each_flipped_bit(name: str, wrap: Any) -> None:
+    """With a checksum or a signature around it no cut file is a value, and no flipped bit changes one, as documented."""
+    content = stored(STATIONS, wrap(name))
+    assert not any(loads(content[:size], wrap(name)) for size in range(len(content)))
+    for at in range(0, len(content), 3):
+        place = Memory(bytes([*content[:at], content[at] ^ 1 << at % 8, *content[at + 1 :]]))
+        try:
+            store = atomic_store.open(place, None, wrap(name))
+        except atomic_store.LoadError:
+            continue
+        assert store.value == STATIONS
+
+
+def stored(value: Any, name: Any) -> bytes:
     """Give the bytes that a format makes of the value."""
     place = Memory()
     store = atomic_store.open(place, None, name)
@@ -245,7 +262,7 @@ def stored(value: Any, name: str) -> bytes:
     return place.content
 
 
-def loads(content: bytes, name: str) -> bool:
+def loads(content: bytes, name: Any) -> bool:
     """Say whether this content is a value to the format."""
     try:
         atomic_store.open(Memory(content), None, name)
