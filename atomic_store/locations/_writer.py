@@ -64,6 +64,7 @@ class TempFile(StoredFile):
         self._buffer = bytearray()
         self._size = 0
         self._lent = False
+        self._failure: BaseException | None = None
         self._digest = new_digest() if exact else None
 
     @property
@@ -105,11 +106,21 @@ class TempFile(StoredFile):
             self._write_out(memoryview(buffer))
 
     def _write_out(self, view: memoryview) -> None:
+        self.require_whole()
         if self._digest is not None:
             self._digest.update(view)
-        while view:
-            # write(2) may take less, and takes at most 2 GiB; an unchecked short write is a torn file.
-            view = view[os.write(self.descriptor.fileno(), view) :]
+        try:
+            while view:
+                # write(2) may take less, and takes at most 2 GiB; an unchecked short write is a torn file.
+                view = view[os.write(self.descriptor.fileno(), view) :]
+        except BaseException as error:
+            self._failure = error
+            raise
+
+    def require_whole(self) -> None:
+        """Raise the error of a write that has failed: a dump that swallows it shall not publish what is left."""
+        if self._failure is not None:
+            raise self._failure
 
     def close(self) -> None:
         """Close the descriptor; what is still in the buffer is given up, sync() has been before."""
@@ -180,6 +191,7 @@ class Writer(atomicwrites.AtomicWriter):
         """
         if self._process != _process:
             raise AtomicStoreError(f"the dump for {self._name!r} has forked: the parent commits, the child must not")
+        f.require_whole()
         f.flush()
         number = f.descriptor.fileno()
         status = os.fstat(number)
