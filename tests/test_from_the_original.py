@@ -497,3 +497,19 @@ def test_leaving_too_often_does_not_count_below_zero(path: str) -> None:
     with store:
         pass
     assert Path(path).read_text() == "1"
+
+
+def test_encoder_class_of_ones_own_is_asked_as_before(path: str) -> None:
+    """dump_kwargs={"cls": ...} calls iterencode() of the class, with the value alone, and nothing else of it."""
+
+    class Own(json.JSONEncoder):
+        def iterencode(self, o: Any) -> Any:  # type: ignore[override]
+            yield "[7"
+            yield "]"
+
+        def encode(self, o: Any) -> str:
+            raise AssertionError("0.0.1 does not call this")
+
+    store = atomic_store.open(path, default=1, dump_kwargs={"cls": Own})
+    store.commit()
+    assert store.reload() == [7]

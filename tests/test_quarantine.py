@@ -521,3 +521,31 @@ def test_conflict_and_timeout_are_told_apart(path: Path) -> None:
     with pytest.warns(UserWarning, match="kept as"), store:
         store.value = 2
     assert path.read_bytes() == b"2"
+
+
+class Refuses:
+    """A class that has come to refuse the state it once had."""
+
+    def __setstate__(self, state: Any) -> None:
+        raise ValueError("no such state any more")
+
+
+@pytest.mark.parametrize(
+    ("content", "load_kwargs"),
+    [
+        (b"\x80\x04\x95" + bytes(8) + b"U\x03abc.", {"encoding": "utf-16"}),
+        (pickle.dumps(Refuses(), 4)[:-1] + b"}b.", {}),
+        (b"cbuiltins\nopen\n(V/no/such/file\ntR.", {}),
+    ],
+)
+def test_pickle_whose_objects_refuse_to_load_is_not_moved(
+    tmp_path: Path, content: bytes, load_kwargs: dict[str, Any]
+) -> None:
+    """What a pickle's own code raises says nothing of its bytes: they stay where they are, and the error is raised."""
+    path = tmp_path / "state.pickle"
+    path.write_bytes(content)
+    with pytest.raises(LoadError) as caught:
+        atomic_store.open(path, default=1, format="pickle", load_kwargs=load_kwargs, on_corrupt="quarantine")
+    assert not caught.value.damaged
+    assert path.read_bytes() == content
+    assert [name for name in os.listdir(tmp_path) if "corrupt" in name] == []

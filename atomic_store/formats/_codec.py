@@ -152,7 +152,7 @@ class Codec:
         except Exception as error:
             if error is source.error:
                 raise
-            raise self._refusal([error], file.name, file.size) from error
+            raise self._refusal([error], file.name, file.size, self.functions.objects and not _is_damage(error)) from error
 
     def _decode(self, content: bytes, refusals: list[Exception], name: Any) -> Any:
         """Decode bytes or text, whichever load takes; until a load has shown it, try one and then the other.
@@ -445,3 +445,8 @@ def _is_text(content: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def _is_damage(error: Exception) -> bool:
+    """Say whether the file is surely what ended a pickle's load: its objects run code, which raises what it likes."""
+    return isinstance(error, EOFError) or type(error).__name__ == "UnpicklingError"

@@ -36,6 +36,8 @@ def dump(value: Any, file: Any, **kwargs: Any) -> None:
 
             for piece in pieces(value, kwargs):
                 file.write(piece)
+        elif kwargs.get("cls") is not None:
+            json.dump(value, file, **kwargs)  # a class of one's own may change iterencode(), which only this calls
         else:
             # One dumps() and one write: json.dump() is 1.9 times slower, for the C encoder only serves dumps().
             file.write(json.dumps(value, **kwargs))

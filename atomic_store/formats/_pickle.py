@@ -38,7 +38,7 @@ def load(file: Any, **kwargs: Any) -> Any:
     try:
         value = pickle.load(stream, **kwargs)  # noqa: S301 - the program has named pickle
         if stream.read(1):
-            raise ValueError("there are bytes after the end of the pickle")
+            raise pickle.UnpicklingError("there are bytes after the end of the pickle")
     finally:
         stream.detach()
     return value
