@@ -85,6 +85,7 @@ class AtomicStore(Generic[T]):
         self._held: Lock | None = None
         self._owner: int | None = None
         self._version: object = None
+        self._deleted = False
         self._tried: object = ANY  # the version that an interrupted commit may have left, ANY: there is no doubt
         self._load()
 
@@ -195,7 +196,8 @@ class AtomicStore(Generic[T]):
 
         Raises:
             ConflictError: somebody else changed what is stored, and the store was to raise then.
-            UncertainCommitError: it is gone, but may be back after a power loss.
+            UncertainCommitError: it is gone, but may be back after a power loss; or, on S3, nobody knows
+                whether it will be, and the value stays.
             OSError: it cannot be deleted.
         """
         with self._locked():
@@ -203,7 +205,10 @@ class AtomicStore(Generic[T]):
                 self._location.delete(self._known() if self._raises else ANY)
                 self._begin_anew(None)
             except UncertainCommitError as error:
-                self._begin_anew(error.version)  # gone is what is visible: no exit shall bring it back unasked
+                if error.version is None:
+                    self._begin_anew(None)  # gone is what is visible: no exit shall bring it back unasked
+                else:
+                    self._version = error.version
                 raise
             except BaseException as error:
                 if not isinstance(error, Exception):
@@ -239,7 +244,8 @@ class AtomicStore(Generic[T]):
         self.level -= 1  # before anything that an interrupt could keep from happening
         try:
             if self._held is not None:
-                self._require_not_lost(self._held)
+                if error is None:
+                    self._require_not_lost(self._held)
                 # A generator may be left by another thread than the one that entered: the block moves along.
                 self._held.adopt()
                 self._owner = _thread()
@@ -324,7 +330,9 @@ class AtomicStore(Generic[T]):
 
     def _load(self) -> None:
         self._value, self._version, self.stored = self._read(self._exact)
+        deleted = self._deleted and not self.stored  # inside a block: looking again asks for no commit
         self._forget()
+        self._deleted = deleted
 
     def _read(self, exact: bool) -> tuple[Any, object, bool]:
         """Give what is stored or a fresh default, its version, and whether it was stored."""
@@ -370,7 +378,8 @@ class AtomicStore(Generic[T]):
             raise
         except BaseException as error:
             if not isinstance(error, Exception):
-                self._tried = getattr(file, "version", ANY)
+                tried = getattr(file, "version", None)
+                self._tried = ANY if tried is None else tried  # None: nothing was published yet
             raise
         self._forget()
 

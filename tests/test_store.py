@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import errno
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ from atomic_store import (
     UncertainCommitError,
 )
 
+WRITE = os.write
 LEAVING = [RuntimeError, KeyboardInterrupt, SystemExit, GeneratorExit]
 
 
@@ -624,6 +626,71 @@ def test_deleting_again_after_an_uncertain_deletion_syncs_the_directory(path: Pa
     synced = directories_synced(monkeypatch)
     store.delete()
     assert synced == [str(path.parent)]
+
+
+def test_looking_again_does_not_bring_back_what_a_block_has_deleted(path: Path) -> None:
+    """reload() after delete() inside a block reads that nothing is there: the exit still writes nothing."""
+    by_hand(path, "old")
+    store = atomic_store.open(path, default="default")
+    with store:
+        store.delete()
+        assert store.reload() == "default"
+    assert not path.exists()
+    store.commit()
+    assert stored(path) == "default"
+
+
+def test_dump_that_swallows_a_failed_write_publishes_no_torn_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once a write has failed, the commit fails with its error, whatever the format makes of it; the old file is whole."""
+
+    class Careless:
+        @staticmethod
+        def dump(value: bytes, file: Any) -> None:
+            for start in range(0, len(value), 100_000):
+                with contextlib.suppress(OSError):
+                    file.write(value[start : start + 100_000])
+
+        @staticmethod
+        def load(file: Any) -> Any:
+            return file.read()
+
+    path.write_bytes(b"old")
+    store = atomic_store.open(path, format=Careless, on_conflict="raise")
+    store.value = b"n" * 500_000
+    writes: list[int] = []
+
+    def full(descriptor: int, data: Any) -> int:
+        writes.append(len(data))
+        if len(writes) == 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return WRITE(descriptor, data)
+
+    monkeypatch.setattr("atomic_store.locations._writer.os.write", full)
+    with pytest.raises(OSError, match=path.name) as caught:
+        store.commit()
+    monkeypatch.undo()
+    assert caught.value.errno == errno.ENOSPC
+    assert path.read_bytes() == b"old"
+    assert sorted(os.listdir(path.parent)) == [f".{path.name}.lock", path.name]
+    store.commit()
+    assert path.read_bytes() == store.value
+
+
+def test_childs_own_exception_is_not_replaced_where_it_leaves_a_block(path: Path) -> None:
+    """A child that was forked inside a block and exits there exits with its own status: nothing was to be committed."""
+    store = atomic_store.open(path, default=1, lock=True)
+    child = 0
+    try:
+        with store:
+            child = os.fork()
+            if child == 0:
+                raise SystemExit(3)
+    except BaseException as error:
+        if child == 0:
+            os._exit(3 if isinstance(error, SystemExit) else 1)
+        raise
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3
+    assert stored(path) == 1
 
 
 # --- conflicts and locks, as far as one process sees them ------------------------------------------------------------

@@ -163,7 +163,7 @@ class Write:
         return not (isinstance(self._base, Version) and self._base.writes and self._base.writes[0] in found.writes)
 
     def _give_up(self, failure: Failure) -> Exception:
-        if failure.status in (409, 412):
+        if failure.status in (409, 412) and self._base is not ANY:
             return conflict(self._place.path, self._base, self._base)
         if self._unanswered:
             return self._uncertain(failure, "what is stored is unchanged so far")
