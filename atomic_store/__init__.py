@@ -165,7 +165,8 @@ def open(
             TypedDict, or a container of them, and so may be the datetimes, sets, enums inside. It is
             stored as plain data; the default must be of the type too. None: anything the format holds.
         lock: True: hold an inter-process lock from the outermost `with` to its exit. A number: the
-            same, but wait for it for so many seconds at most; 0 tries once.
+            same, but wait for it for so many seconds at most; 0 tries once. It belongs to a thread: do
+            not await inside a block of a store that several tasks share.
         on_conflict: what a commit does if somebody else has changed what is stored since it was
             read: "raise" a ConflictError, or "overwrite". None: "raise" with lock= and on S3,
             else "overwrite".

@@ -1,6 +1,6 @@
 """Everything the library raises on its own account, one tree with one root.
 
-Each error is also the standard error that programs already catch::
+Where there is a standard error that programs already catch, an error is that as well::
 
     AtomicStoreError
       LoadError (ValueError)             the stored bytes are not what the format expects

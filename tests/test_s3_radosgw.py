@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -33,7 +34,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, 
         is_installed() and os.geteuid() == 0,
         "needs root and Ceph: apt-get install --no-install-recommends radosgw ceph-mon ceph-osd ceph-common",
     )
-    pytest.importorskip("boto3")
+    require(find_spec("boto3") is not None, "needs boto3: pip install 'atomic-store[s3]'")
     with radosgw(tmp_path_factory.mktemp("ceph")) as both:
         yield both
 
