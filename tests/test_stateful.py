@@ -118,7 +118,9 @@ class TwoStores(RuleBasedStateMachine):
         if self.disk == CORRUPT:
             return LoadError
         model.stored = self.disk is not None
+        deleted = model.deleted and not model.stored  # looking again brings nothing back
         model.agree(self.disk, DEFAULT if self.disk is None else json.loads(self.disk))
+        model.deleted = deleted
         return None
 
     def is_locked_out(self, model: Model) -> bool:
