@@ -31,7 +31,7 @@ class Descriptor:
 
     def take(self, call: Callable[[str, int, int], int], path: str, flags: int, mode: int = 0o777) -> int:
         """Own and return what call(path, flags, mode), an os.open, gives."""
-        self.__class__ = _Open
+        self.__class__ = _Open  # pyright: ignore[reportAttributeAccessIssue]  # the same layout: with the finalizer
         self._numbers.extend(map(call, (path,), (flags,), (mode,)))
         return self._numbers[0]
 
@@ -43,7 +43,7 @@ class Descriptor:
 
     def close(self) -> None:
         """Close what was written to, once; closing again does nothing."""
-        self.__class__ = Descriptor
+        self.__class__ = Descriptor  # pyright: ignore[reportAttributeAccessIssue]  # and without it again
         if self._numbers:
             # Forgotten first, without a call in between: closing one number twice closes a stranger's file.
             number, self._numbers = self._numbers[0], []
