@@ -1,0 +1,131 @@
+"""What other systems, file systems and services lack or answer, simulated: the promises hold without it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from support import require
+
+import atomic_store
+from atomic_store.locations import _writer
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "value.json"
+
+
+def failing(number: int) -> Callable[..., Any]:
+    """Give a function that fails with this errno, whatever it is called with."""
+
+    def fail(*_: object, **__: object) -> Any:
+        raise OSError(number, os.strerror(number))
+
+    return fail
+
+
+def test_names_loaded_on_first_use_are_listed_all_the_same() -> None:
+    """dir() shows every public name, also those whose module nobody has needed yet."""
+    assert set(atomic_store.__all__) <= set(dir(atomic_store))
+
+
+def test_file_system_without_hard_links_creates_too(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where link(2) is not permitted, a store that compares still makes its file, and leaves no temp."""
+    monkeypatch.setattr(_writer.os, "link", failing(errno.EPERM))
+    store = atomic_store.open(path, default=1, on_conflict="raise")
+    store.commit()
+    monkeypatch.undo()
+    assert path.read_text() == "1"
+    assert sorted(os.listdir(path.parent)) == [f".{path.name}.lock", path.name]
+
+
+def test_file_system_without_locks_stores_without_marking_its_temp(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plain commit needs no lock: a temp that cannot be locked is as good."""
+    monkeypatch.setattr(_writer, "flock", failing(errno.ENOLCK))
+    atomic_store.open(path, default=1).commit()
+    assert path.read_text() == "1"
+
+
+def test_temp_that_cannot_be_locked_for_another_reason_is_an_error(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """EIO while the temp is marked ends the commit: nothing is stored, nothing left."""
+    monkeypatch.setattr(_writer, "flock", failing(errno.EIO))
+    with pytest.raises(OSError, match=path.name):
+        atomic_store.open(path, default=1).commit()
+    assert os.listdir(path.parent) == []
+
+
+def test_system_without_extended_attributes_keeps_the_mode(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where Python has no listxattr, a replacement still has the old file's mode."""
+    path.write_text("1")
+    path.chmod(0o640)
+    monkeypatch.delattr(os, "listxattr")
+    atomic_store.open(path, default=1).commit()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_system_that_cannot_sync_directories_deletes_too(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a directory cannot be opened, as on Windows, delete() is the unlink alone."""
+    path.write_text("1")
+    store = atomic_store.open(path, default=0)
+    monkeypatch.delattr(os, "O_DIRECTORY")
+    store.delete()
+    monkeypatch.undo()
+    assert not path.exists()
+    assert store.value == 0
+
+
+def test_close_that_fails_after_an_error_is_told_beside_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A temp whose close fails as well is removed, and the error says both."""
+    close, fails = _writer.TempFile.close, [True]
+
+    def closing(file: _writer.TempFile) -> None:
+        close(file)
+        if fails:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(_writer.TempFile, "close", closing)
+    store = atomic_store.open(path, default=1)
+    try:
+        with pytest.raises(OSError, match=path.name) as caught:
+            store.commit()
+        assert any("closing the temp file failed too" in note for note in caught.value.__notes__)
+    finally:
+        fails.clear()
+    assert os.listdir(path.parent) == []
+
+
+def test_service_that_calls_no_uploads_an_error_has_none_to_abort(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As rclone does, a service may answer a listing of no uploads with NoSuchUpload: that is an empty listing, not a failure."""
+    require(find_spec("boto3") is not None, "needs boto3: pip install 'atomic-store[s3]'")
+    from atomic_store.locations import _s3_client, _s3_errors
+
+    def none(*_: object) -> Any:
+        raise _s3_errors.Failure(_s3_errors.NO_UPLOAD, 404, False, True, "there are none")
+
+    monkeypatch.setattr(_s3_client, "pages", none)
+    place: Any = atomic_store.S3Object("bucket", "key", client=SimpleNamespace(get_paginator=None))
+    assert place.abort_stale_uploads(0) == 0
+
+
+@pytest.mark.parametrize(
+    ("answers", "kept", "text"),
+    [([False, False, True], True, "without their quotes"), ([False, False, False], False, "has not changed")],
+)
+def test_service_with_etags_of_its_own_is_told_apart(answers: list[bool], kept: bool, text: str) -> None:
+    """A service that compares ETags only without quotes keeps the promise; one that refuses every condition does not."""
+    require(find_spec("boto3") is not None, "needs boto3: pip install 'atomic-store[s3]'")
+    from atomic_store.locations import _s3_probe
+
+    trials: Any = object.__new__(_s3_probe.Scratch)
+    trials._put = lambda **_: '"tag"'
+    trials._accepts = lambda _: answers.pop(0)
+    found, said = trials._replace()
+    assert (found, text in said) == (kept, True)
