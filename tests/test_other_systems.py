@@ -39,7 +39,7 @@ def test_names_loaded_on_first_use_are_listed_all_the_same() -> None:
 
 def test_file_system_without_hard_links_creates_too(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where link(2) is not permitted, a store that compares still makes its file, and leaves no temp."""
-    monkeypatch.setattr(_writer.os, "link", failing(errno.EPERM))
+    monkeypatch.setattr(os, "link", failing(errno.EPERM))
     store = atomic_store.open(path, default=1, on_conflict="raise")
     store.commit()
     monkeypatch.undo()
@@ -103,7 +103,7 @@ def test_close_that_fails_after_an_error_is_told_beside_it(path: Path, monkeypat
 
 
 def test_service_that_calls_no_uploads_an_error_has_none_to_abort(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As rclone does, a service may answer a listing of no uploads with NoSuchUpload: that is an empty listing, not a failure."""
+    """As rclone does, a service may answer a listing of no uploads with NoSuchUpload: that lists nothing, and is no failure."""
     require(find_spec("boto3") is not None, "needs boto3: pip install 'atomic-store[s3]'")
     from atomic_store.locations import _s3_client, _s3_errors
 
