@@ -103,7 +103,7 @@ def test_close_that_fails_after_an_error_is_told_beside_it(path: Path, monkeypat
 
 
 def test_service_that_calls_no_uploads_an_error_has_none_to_abort(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As rclone does, a service may answer a listing of no uploads with NoSuchUpload: that lists nothing, and is no failure."""
+    """As rclone does, a service may answer a listing of no uploads with NoSuchUpload: that is an empty list."""
     require(find_spec("boto3") is not None, "needs boto3: pip install 'atomic-store[s3]'")
     from atomic_store.locations import _s3_client, _s3_errors
 
