@@ -244,8 +244,7 @@ class AtomicStore(Generic[T]):
         self.level -= 1  # before anything that an interrupt could keep from happening
         try:
             if self._held is not None:
-                if error is None:
-                    self._require_not_lost(self._held)
+                self._require_not_lost(self._held)
                 # A generator may be left by another thread than the one that entered: the block moves along.
                 self._held.adopt()
                 self._owner = _thread()

@@ -26,6 +26,7 @@ from atomic_store import (
     LockTimeout,
     UncertainCommitError,
 )
+from atomic_store.testing import Memory
 
 WRITE = os.write
 LEAVING = [RuntimeError, KeyboardInterrupt, SystemExit, GeneratorExit]
@@ -676,21 +677,22 @@ def test_dump_that_swallows_a_failed_write_publishes_no_torn_file(path: Path, mo
     assert path.read_bytes() == store.value
 
 
-def test_childs_own_exception_is_not_replaced_where_it_leaves_a_block(path: Path) -> None:
-    """A child that was forked inside a block and exits there exits with its own status: nothing was to be committed."""
-    store = atomic_store.open(path, default=1, lock=True)
-    child = 0
-    try:
-        with store:
-            child = os.fork()
-            if child == 0:
-                raise SystemExit(3)
-    except BaseException as error:
-        if child == 0:
-            os._exit(3 if isinstance(error, SystemExit) else 1)
-        raise
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3
-    assert stored(path) == 1
+def test_deletion_that_nobody_heard_of_keeps_the_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it is not known whether a deletion took effect, the value stays: no commit puts the default in its place."""
+    place = Memory(b"[1]")
+    store = atomic_store.open(place, default=[], on_conflict="raise")
+    version = place.version()
+
+    def unheard(self: Memory, expected: object = None) -> None:
+        raise UncertainCommitError(errno.EIO, "no answer", version=version)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Memory, "delete", unheard)
+        with pytest.raises(UncertainCommitError):
+            store.delete()
+    assert store.value == [1]
+    store.commit()
+    assert place.content == b"[1]"
 
 
 # --- conflicts and locks, as far as one process sees them ------------------------------------------------------------

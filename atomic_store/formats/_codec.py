@@ -152,7 +152,7 @@ class Codec:
         except Exception as error:
             if error is source.error:
                 raise
-            raise self._refusal([error], file.name, file.size, self.functions.objects and not _is_damage(error)) from error
+            raise self._refusal([error], file.name, file.size, self.label == "pickle" and not _is_damage(error)) from error
 
     def _decode(self, content: bytes, refusals: list[Exception], name: Any) -> Any:
         """Decode bytes or text, whichever load takes; until a load has shown it, try one and then the other.
@@ -319,13 +319,13 @@ class Content(io.BytesIO):
 
 
 class Source(io.RawIOBase):
-    """The stored bytes as a stream, remembering an error of the disk: that is no refusal of the format."""
+    """The stored bytes as a stream, remembering what reading it has raised: that is no refusal of the format."""
 
     def __init__(self, file: Any) -> None:
         self._file = file
         self.name = file.name
         self.size = file.size
-        self.error: OSError | None = None
+        self.error: Exception | None = None
 
     def readable(self) -> bool:
         """Say yes."""
@@ -335,7 +335,7 @@ class Source(io.RawIOBase):
         """Read what comes next into the buffer."""
         try:
             size: int = self._file.readinto(buffer)
-        except OSError as error:
+        except Exception as error:
             self.error = error
             raise
         return size
