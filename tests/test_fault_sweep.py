@@ -7,6 +7,7 @@ way of spoiling a commit is found by it.
 from __future__ import annotations
 
 import errno
+import gc
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -251,6 +252,35 @@ def by(writer: type[Careful]) -> Kind:
 def test_careful_writer_passes_the_sweep(tmp_path: Path) -> None:
     """What the sweep demands can be met by a writer that shares no line with the library."""
     assert sweep(by(Careful), tmp_path, errno.EIO, Careful) == (8, [])
+
+
+def test_garbage_of_earlier_tests_is_not_blamed_on_the_library(tmp_path: Path) -> None:
+    """A socket or file that an earlier test has left in a cycle, and that is collected meanwhile, is no flaw."""
+
+    class Connection:
+        def __init__(self) -> None:
+            self.me = self
+            self.descriptor = os.open(os.devnull, os.O_RDONLY)
+
+        def __del__(self) -> None:
+            os.close(self.descriptor)
+
+    def enter(directory: Path) -> Scene:
+        one = Careful(PLAIN.path(directory))
+
+        def act() -> None:
+            if directory.name != "rehearsal":
+                gc.collect()
+            one.commit(repr(NEW).encode())
+
+        return PLAIN.scene(directory, act)
+
+    gc.disable()
+    try:
+        Connection()
+        assert sweep(Kind("collecting", PLAIN.make, enter), tmp_path, errno.EIO, Careful) == (8, [])
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("writer", Careful.__subclasses__())
