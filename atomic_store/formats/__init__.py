@@ -120,7 +120,13 @@ def _builtin(name: str) -> tuple[Any, Any]:
             f'format "{name}" needs the package {NAMES[name]}: pip install "atomic_store[{name}]" ({error})'
         ) from error
     return module.public(), Functions(
-        name, module.dump, module.load, streams=module.streams, takes_text=False, objects=module.objects
+        name,
+        module.dump,
+        module.load,
+        streams=module.streams,
+        takes_text=False,
+        objects=module.objects,
+        damage=getattr(module, "damage", None),
     )
 
 

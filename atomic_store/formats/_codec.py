@@ -30,9 +30,10 @@ class Functions:
         streams: whether load takes the raw file as it is stored, and reads it only forward.
         takes_text: whether load takes str (True) or bytes (False); None: it is found out.
         objects: whether the format keeps Python objects as such, as pickle does.
+        damage: what load raises where the bytes are at fault, and not the program; None: that cannot be told apart.
     """
 
-    __slots__ = ("dump", "label", "load", "objects", "streams", "takes_text", "whole")
+    __slots__ = ("damage", "dump", "label", "load", "objects", "streams", "takes_text", "whole")
 
     def __init__(
         self,
@@ -43,6 +44,7 @@ class Functions:
         streams: bool = False,
         takes_text: bool | None = None,
         objects: bool = False,
+        damage: tuple[type[Exception], ...] | None = None,
     ) -> None:
         self.label = label
         self.dump = dump
@@ -51,6 +53,7 @@ class Functions:
         self.streams = streams
         self.takes_text = takes_text
         self.objects = objects
+        self.damage = damage
 
 
 class Codec:
@@ -147,12 +150,13 @@ class Codec:
         try:
             return self.functions.load(source, **self.load_kwargs)
         except AtomicStoreError as error:
-            _say_what_is_stored(error, file.size)
+            _say_what_is_stored(error, source.size)
             raise
         except Exception as error:
             if error is source.error:
                 raise
-            raise self._refusal([error], file.name, file.size, self.label == "pickle" and not _is_damage(error)) from error
+            sound = self.functions.damage is not None and not isinstance(error, self.functions.damage)
+            raise self._refusal([error], file.name, source.size, sound) from error
 
     def _decode(self, content: bytes, refusals: list[Exception], name: Any) -> Any:
         """Decode bytes or text, whichever load takes; until a load has shown it, try one and then the other.
@@ -236,6 +240,16 @@ class Codec:
 
 
 BUFFER = 1 << 16
+LARGE = 1_000_000  # bytes; for less, the garbage collector takes no time to speak of
+
+
+def decode(size: int | None, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Give function(*args, **kwargs), a decoder's; the collector pauses if there are many bytes, or if nobody knows."""
+    if size is not None and size < LARGE:
+        return function(*args, **kwargs)
+    from ._paused import without_collection
+
+    return without_collection(function, *args, **kwargs)
 
 
 class Sink(io.RawIOBase):
@@ -333,12 +347,21 @@ class Source(io.RawIOBase):
 
     def readinto(self, buffer: WriteableBuffer) -> int:
         """Read what comes next into the buffer."""
+        size: int = self._remembering(self._file.readinto, buffer)
+        return size
+
+    def readall(self) -> bytes:
+        """Read all the rest, as the place does it best."""
+        content: bytes = self._remembering(self._file.read)
+        self.size = len(content) if self.size is None else self.size
+        return content
+
+    def _remembering(self, read: Callable[..., Any], *args: Any) -> Any:
         try:
-            size: int = self._file.readinto(buffer)
+            return read(*args)
         except Exception as error:
             self.error = error
             raise
-        return size
 
 
 # What a format may call its writer and its reader, first come, first served, and whether these
@@ -445,8 +468,3 @@ def _is_text(content: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def _is_damage(error: Exception) -> bool:
-    """Say whether the file is surely what ended a pickle's load: its objects run code, which raises what it likes."""
-    return isinstance(error, EOFError) or type(error).__name__ == "UnpicklingError"

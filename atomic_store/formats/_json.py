@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import json
 
+from ._codec import decode
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-streams = False
+streams = True
 objects = False
+damage = (json.JSONDecodeError, UnicodeDecodeError)
 
 LARGE = 200_000  # leaves, some 2 MB of text: below, one json.dumps() is as fast and simpler
 PIECEWISE = {"ensure_ascii", "allow_nan", "separators"}  # the keywords that change each item alike, wherever it stands
@@ -48,12 +51,14 @@ def dump(value: Any, file: Any, **kwargs: Any) -> None:
 
 def load(file: Any, **kwargs: Any) -> Any:
     """Read a value; keywords are those of json.loads. A byte order mark is taken, UTF-16 is refused."""
-    return json.loads(_text(file.read()), **kwargs)
+    text = _text(file.read())
+    return decode(len(text), json.loads, text, **kwargs)
 
 
 def _text(content: Any) -> Any:
     # Decoded here: json.loads() would guess UTF-16 and UTF-32 as well, and half a file of those can look
-    # like another. The mark is cut by hand, for the codec "utf-8-sig" is one more module to import.
+    # like another; and it would keep the bytes beside the text. The mark is cut by hand, for the codec
+    # "utf-8-sig" is one more module to import.
     if isinstance(content, str):
         return content.removeprefix("\ufeff")
     return str(content.removeprefix(b"\xef\xbb\xbf"), "utf-8")
