@@ -113,12 +113,14 @@ class Place(NamedTuple):
         link: whether the program names a link.
         dressed: whether the file has attributes that a commit must carry over.
         format: the format of the store.
+        skips: whether a commit of what is stored writes nothing.
     """
 
     old: Any = OLD
     link: bool = False
     dressed: bool = False
     format: Any = None
+    skips: bool = False
 
     def file(self, directory: Path) -> Path:
         """The file that holds the bytes."""
@@ -143,7 +145,8 @@ class Place(NamedTuple):
 
     def open(self, path: str, **options: Any) -> atomic_store.AtomicStore[Any]:
         """Open the store; `path` is found beforehand, for that costs system calls which are none of the library's."""
-        return atomic_store.open(path, format=self.format, **options)
+        place = atomic_store.LocalFile(path, skip_unchanged=True) if self.skips else path
+        return atomic_store.open(place, format=self.format, **options)
 
     def scene(self, directory: Path, act: Callable[[], None]) -> Scene:
         """The scene of an act here."""
@@ -263,6 +266,8 @@ COMMITS = [
     writing("replacement that keeps attributes", Place(dressed=True)),
     writing("large value", new=LARGE),
     writing("pickle", PICKLE),
+    writing("commit of what is stored", Place(skips=True), new=OLD),
+    writing("replacement of what could be unchanged", Place(skips=True)),
     writing("creation with on_conflict=raise", EMPTY, on_conflict="raise"),
     writing("replacement with on_conflict=raise", on_conflict="raise"),
     writing("dump through the descriptor", Place(format=ThroughDescriptor), on_conflict="raise"),

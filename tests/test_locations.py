@@ -76,6 +76,13 @@ class TestLinkedFile(FileContract):
         super().poke(LocalFile(f"{os.fsdecode(location.path)}.real"), content)
 
 
+class TestLessDurableFile(TestLocalFile):
+    """A file whose commits do not wait for the disk, and leave alone what is the same."""
+
+    def make(self) -> Location:
+        return LocalFile(self.next_path(), fsync=False, skip_unchanged=True)
+
+
 class TestLongName(TestLocalFile):
     """A file whose name leaves no room for what the names of its lock and its temp have more."""
 

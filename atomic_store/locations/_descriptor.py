@@ -41,6 +41,9 @@ class Descriptor:
             raise ValueError("the file is closed")
         return self._numbers[0]
 
+    def flush(self) -> None:
+        """Do nothing: a descriptor has no buffer. AtomicWriter.sync() asks for it."""
+
     def close(self) -> None:
         """Close what was written to, once; closing again does nothing."""
         self.__class__ = Descriptor  # pyright: ignore[reportAttributeAccessIssue]  # and without it again

@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from types import TracebackType
-    from typing import Any
+    from typing import Any, Literal
 
     from _typeshed import WriteableBuffer
 
@@ -36,10 +36,15 @@ class LocalFile(Location):
             does. A file that exists keeps its own.
         follow_symlinks: True: a commit replaces the file that a symbolic link leads to, and the
             link stays. False: a commit puts a file in the link's place.
+        fsync: True: what has returned survives a power cut. "file": the directory is not synced, so
+            after one the newest value may be gone, and the old one back, whole. False: nothing is
+            synced, so after one the file may also be empty or torn, as the file system pleases.
+        skip_unchanged: True: a commit of just the bytes that are stored writes nothing, and the file
+            keeps its inode and its times. False: each commit puts a new file in place.
 
     Raises:
         TypeError: `path` is no path, or `mode` no int.
-        LocationError: the path is empty, holds a NUL, or names a directory by its form.
+        LocationError: the path is empty, holds a NUL, or names a directory by its form; another `fsync`.
     """
 
     def __init__(
@@ -47,6 +52,9 @@ class LocalFile(Location):
         path: str | bytes | os.PathLike[str] | os.PathLike[bytes],
         mode: int | None = None,
         follow_symlinks: bool = True,
+        *,
+        fsync: bool | Literal["file"] = True,
+        skip_unchanged: bool = False,
     ) -> None:
         self._path = path
         self._absolute = _absolute(path)
@@ -54,12 +62,19 @@ class LocalFile(Location):
             raise TypeError(f"mode should be permission bits such as 0o600, not {mode!r}")
         if mode is not None and not 0 <= mode <= 0o777:
             raise LocationError(f"mode should be permission bits from 0 to 0o777, not {mode:#o}")
+        if not (isinstance(fsync, bool) or fsync == "file"):
+            raise LocationError(f'fsync should be True, "file" or False, not {fsync!r}')
         self.mode = mode
         self.follow_symlinks = follow_symlinks
+        self.fsync: bool | Literal["file"] = fsync
+        self.skip_unchanged = skip_unchanged
         self._swept = False
 
     def __repr__(self) -> str:
-        return f"LocalFile({self._path!r}, mode={self.mode!r}, follow_symlinks={self.follow_symlinks!r})"
+        return (
+            f"LocalFile({self._path!r}, mode={self.mode!r}, follow_symlinks={self.follow_symlinks!r}, "
+            f"fsync={self.fsync!r}, skip_unchanged={self.skip_unchanged!r})"
+        )
 
     @property
     def path(self) -> str | bytes | os.PathLike[str] | os.PathLike[bytes]:
@@ -113,7 +128,7 @@ class LocalFile(Location):
                 self.require(expected)
             real, old = self.find()
             _refuse_special(old, self._path)
-            remove(real, self._path)
+            remove(real, self)
         except OSError as error:
             name(error, self._path)
             raise
@@ -134,7 +149,7 @@ class LocalFile(Location):
 
             lock = self.lock_for_this()
             self.require(version)
-            return move_aside(self.real(), self._path)
+            return move_aside(self.real(), self)
         except OSError as error:
             name(error, self._path)
             raise
@@ -391,16 +406,7 @@ class Replacement:
             # A difference that shows already spares the dump; that none shows proves nothing, see Version.
             if self._expected is not ANY and (old and signature(old)) != getattr(self._expected, "signature", None):
                 location.require(self._expected)
-            self._writer = Writer(
-                # Required once more: those who lock have been waiting, others may have come while dump was at work.
-                real,
-                old,
-                location.path,
-                location.mode,
-                lambda: location.require(expected),
-                expected is None,
-                self._exact,
-            )
+            self._writer = Writer(location, real, old, expected, self._exact)
             self._frame: AbstractContextManager[object] = self._writer.open()
             self._frame.__enter__()
             return self._writer.file

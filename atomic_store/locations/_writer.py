@@ -27,10 +27,12 @@ from .base import StoredFile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     from _typeshed import ReadableBuffer
+
+    from ._local import LocalFile
 
 BUFFER = 1 << 16  # bytes; what a csv writer hands over row by row reaches the kernel in such pieces
 STALE_AFTER = 60  # seconds; a younger temp may belong to a writer that has not locked it yet
@@ -39,6 +41,7 @@ _CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 _NOT_PERMITTED = (errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
 _ACL = "system.posix_acl_access"
+_sync: Any = atomicwrites.AtomicWriter("", mode="wb").sync  # fsync; on macOS F_FULLFSYNC
 
 # Names need only differ, O_EXCL does the rest; os.urandom would be one more system call a commit.
 _names = random.Random()  # noqa: S311 - no secret: see above
@@ -143,85 +146,96 @@ class Writer(atomicwrites.AtomicWriter):
     """One commit, as a context that open() gives: whoever drops that in the middle drops the temp as well.
 
     Args:
+        place: what is written, and how.
         real: the absolute path to replace, its links resolved.
         old: the status of the file to replace, None where there is none.
-        path: the path as the program spelled it, for messages.
-        mode: permission bits of a first creation, None for 0o666.
-        compare: called just before the rename; what it raises ends the commit.
-        create: only create; what appeared meanwhile is a ConflictError.
+        expected: the version that the place must hold just before the rename, None: nothing, ANY: whatever.
         exact: whether the file's version needs a digest.
     """
 
-    def __init__(
-        self,
-        real: str,
-        old: os.stat_result | None,
-        path: Any,
-        mode: int | None,
-        compare: Callable[[], None],
-        create: bool,
-        exact: bool,
-    ) -> None:
-        super().__init__(real, mode="wb", overwrite=not create)
+    def __init__(self, place: LocalFile, real: str, old: os.stat_result | None, expected: object, exact: bool) -> None:
+        super().__init__(real, mode="wb", overwrite=expected is not None)
         self.real = real
-        self._create = create
+        self._place = place
         self._old = old
-        self._name = path
-        self._creation_mode = 0o666 if mode is None else mode
-        self._compare = compare
+        self._expected = expected
         # Both exist before anything is made: whoever interrupts us finds what to remove.
-        self.file = TempFile(path, exact)
+        self.file = TempFile(place.path, exact)
         self._temp = temp_name(real)
         self._process = _process
         self._temp_gone = False
+        self._unchanged = False
 
     def get_fileobject(self, **_: Any) -> TempFile:  # type: ignore[override]  # the base says IO; ours is one
         """Open the temp beside the real file: never through a link, never wider than the file it replaces."""
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | CAREFUL
-        mode = self._creation_mode if self._old is None else 0o600
+        created = 0o666 if self._place.mode is None else self._place.mode
+        mode = created if self._old is None else 0o600
         descriptor = self.file.descriptor.take(os.open, self._temp, flags, mode)
         _mark_in_use(descriptor)
         return self.file
 
     def sync(self, f: Any) -> None:
-        """Give the temp the old file's attributes and bring it to the disk; a failed fsync is final.
+        """Give the temp the old file's attributes and bring it to the disk, as far as asked for; a failed fsync is final.
 
         After a failed fsync the kernel may have dropped the pages and call the next one a success
         (PostgreSQL's "fsyncgate", 2018): nothing is retried, the temp goes.
         """
         if self._process != _process:
-            raise AtomicStoreError(f"the dump for {self._name!r} has forked: the parent commits, the child must not")
+            raise AtomicStoreError(f"the dump for {self._place.path!r} has forked: the parent commits, the child must not")
         f.require_whole()
         f.flush()
         number = f.descriptor.fileno()
         status = os.fstat(number)
         f.seal(status)
+        self._unchanged = self._place.skip_unchanged and self._old is not None and self._is_stored(f, status.st_size)
+        if self._unchanged:
+            return
         if self._old is not None and hasattr(os, "fchown"):
             _keep_attributes(number, status, self.real, self._old)
-        super().sync(f)
+        if self._place.fsync:
+            super().sync(f)
 
     def commit(self, f: Any) -> None:
-        """Rename the temp to the real name and make the name durable."""
-        self._compare()
-        if not hasattr(os, "O_DIRECTORY"):  # Windows: MoveFileEx with MOVEFILE_WRITE_THROUGH is both steps
-            (atomicwrites.move_atomic if self._create else atomicwrites.replace_atomic)(self._temp, self.real)
-            self._temp_gone = True
-            return
-        # Opened first: what stands in the way of the last step shall end the commit before the rename.
-        directory = _Directory()
+        """Rename the temp to the real name and make the name durable, as far as asked for."""
+        # Once more: those who lock have been waiting, others may have come while dump was at work.
+        self._place.require(self._expected)
+        _durably(self._publish, self.real, self._place, f.version)
+
+    def _is_stored(self, f: TempFile, size: int) -> bool:
+        """Say whether the place holds the very bytes of the temp; if so, bring those to the disk instead."""
+        stored = Descriptor()
         try:
-            directory.open(os.path.dirname(self.real))
-            if self._create:
-                self._link()
-            else:
-                self._rename()
-            sync_directory(super().sync, directory, self._name, f.version)
+            stored.take(os.open, self.real, os.O_RDONLY | CAREFUL)
+            status = os.fstat(stored.fileno())
+            pairs = itertools.zip_longest(_pieces(f.descriptor.fileno()), _pieces(stored.fileno()))
+            if status.st_size != size or any(ours != theirs for ours, theirs in pairs):
+                return False
+            if self._place.fsync:
+                _sync(stored)  # whoever wrote them may not have waited for the disk
+            f.seal(status)
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ELOOP, errno.EMLINK):  # deleted, or a link, which is to be replaced
+                raise
+            return False
         finally:
-            directory.descriptor.let_go()
+            stored.let_go()
+        return True
+
+    def _publish(self) -> None:
+        if self._unchanged:
+            self._discard(None)  # what fails here is tried again by clean_up()
+        elif self._expected is None:
+            self._link()
+        else:
+            self._rename()
 
     def _rename(self) -> None:
         try:
-            os.replace(self._temp, self.real)
+            if hasattr(os, "O_DIRECTORY"):
+                os.replace(self._temp, self.real)
+            else:  # Windows: MoveFileEx with MOVEFILE_WRITE_THROUGH makes the name durable as well
+                atomicwrites.replace_atomic(self._temp, self.real)
         except OSError as error:
             if error.errno in (errno.EBUSY, errno.EXDEV):
                 raise OSError(
@@ -234,10 +248,14 @@ class Writer(atomicwrites.AtomicWriter):
 
     def _link(self) -> None:
         """Publish under a name that must be free: unlike rename(2), link(2) replaces nothing."""
+        if not hasattr(os, "O_DIRECTORY"):  # Windows: MoveFileEx without MOVEFILE_REPLACE_EXISTING
+            atomicwrites.move_atomic(self._temp, self.real)
+            self._temp_gone = True
+            return
         try:
             os.link(self._temp, self.real)
         except FileExistsError:
-            self._compare()  # says who was faster
+            self._place.require(None)  # says who was faster
             self._rename()  # nobody: a link that leads nowhere stands in the place, and is not to be followed
             return
         except OSError as error:
@@ -273,54 +291,12 @@ class Writer(atomicwrites.AtomicWriter):
         self._temp_gone = True
 
 
-class _Directory:
-    """What AtomicWriter.sync() needs of a file, for a directory."""
-
-    def __init__(self) -> None:
-        self.descriptor = Descriptor()
-
-    def open(self, path: str) -> None:
-        """Open it for fsync."""
-        try:
-            self.descriptor.take(os.open, path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except PermissionError as error:
-            error.add_note(f"to sync it, a commit must be permitted to read the directory {path!r}")
-            raise
-
-    def flush(self) -> None:
-        """Do nothing: a directory has no buffer here."""
-
-    def fileno(self) -> int:
-        """Give the descriptor."""
-        return self.descriptor.fileno()
-
-
 def temp_name(real: str) -> str:
     """Choose a temp's name, `.NAME.<16 hex digits>.tmp` beside the real file."""
     return beside(real, f".{_names.getrandbits(64):016x}.tmp")
 
 
-def sync_directory(sync: Callable[[Any], None], directory: _Directory, path: Any, version: object) -> None:
-    """Make a directory's entries durable.
-
-    Raises:
-        UncertainCommitError: it failed, after the fact: what is visible may not last.
-    """
-    try:
-        sync(directory)
-    except OSError as error:
-        if error.errno in _CANNOT_SYNC:
-            return  # this file system makes names durable in its own way or not at all: docs/guarantees.md
-        raise UncertainCommitError(
-            error.errno,
-            f"{error.strerror}: the directory could not be synced. The new state is visible, whole, "
-            "and may be undone by a power loss; do it once more to be sure",
-            path,
-            version=version,
-        ) from error
-
-
-def remove(real: str, path: Any) -> None:
+def remove(real: str, place: LocalFile) -> None:
     """Delete a file and make that durable; that there is none is no error, and is made durable too."""
 
     def unlink() -> None:
@@ -330,12 +306,12 @@ def remove(real: str, path: Any) -> None:
             pass  # by an earlier delete() of ours, perhaps, whose sync has failed
 
     try:
-        _durably(unlink, real, path)
+        _durably(unlink, real, place, None)
     except FileNotFoundError:
         return  # not even a directory
 
 
-def move_aside(real: str, path: Any) -> str:
+def move_aside(real: str, place: LocalFile) -> str:
     """Rename a file to `NAME.corrupt-<UTC time>`, durably and never over another one; give the new path."""
     stamp = f".corrupt-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
     names = (with_tail(real, f"{stamp}-{count}" if count else stamp) for count in itertools.count())
@@ -351,22 +327,50 @@ def move_aside(real: str, path: Any) -> str:
         else:
             os.unlink(real)
 
-    _durably(move, real, path)
+    _durably(move, real, place, None)
     return aside
 
 
-def _durably(change: Callable[[], None], real: str, path: Any) -> None:
-    """Make a change of names in the directory of `real`, and make it durable."""
-    if not hasattr(os, "O_DIRECTORY"):  # Windows has no way to sync a directory
-        change()
-        return
-    directory = _Directory()
+def _durably(change: Callable[[], None], real: str, place: LocalFile, version: object) -> None:
+    """Make a change of names in the directory of `real`, and make it durable, if the place wants that.
+
+    Raises:
+        UncertainCommitError: the change was made, and its sync failed: what is visible may not last.
+    """
+    directory = Descriptor()
+    # Windows has no way to sync a directory.
+    syncs = place.fsync is True and hasattr(os, "O_DIRECTORY")
     try:
-        directory.open(os.path.dirname(real))
+        if syncs:  # opened first: what stands in the way of the last step shall end it before the change
+            _open_directory(directory, os.path.dirname(real))
         change()
-        sync_directory(atomicwrites.AtomicWriter(real, mode="wb").sync, directory, path, None)
+        if syncs:
+            _sync_directory(directory, place.path, version)
     finally:
-        directory.descriptor.let_go()
+        directory.let_go()
+
+
+def _open_directory(directory: Descriptor, path: str) -> None:
+    try:
+        directory.take(os.open, path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except PermissionError as error:
+        error.add_note(f"to sync it, a commit must be permitted to read the directory {path!r}")
+        raise
+
+
+def _sync_directory(directory: Descriptor, path: Any, version: object) -> None:
+    try:
+        _sync(directory)
+    except OSError as error:
+        if error.errno in _CANNOT_SYNC:
+            return  # this file system makes names durable in its own way or not at all: docs/guarantees.md
+        raise UncertainCommitError(
+            error.errno,
+            f"{error.strerror}: the directory could not be synced. The new state is visible, whole, "
+            "and may be undone by a power loss; do it once more to be sure",
+            path,
+            version=version,
+        ) from error
 
 
 def sweep(real: str) -> None:
@@ -485,8 +489,13 @@ def _xattrs(real: str) -> list[str]:
 
 def _digest_of(descriptor: int) -> Any:
     digest = new_digest()
-    position = 0
-    while data := os.pread(descriptor, 1 << 20, position):
-        digest.update(data)
-        position += len(data)
+    for piece in _pieces(descriptor):
+        digest.update(piece)
     return digest
+
+
+def _pieces(descriptor: int) -> Iterator[bytes]:
+    """Read a file from its front to its end."""
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    while piece := os.read(descriptor, 1 << 20):
+        yield piece

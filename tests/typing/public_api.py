@@ -12,7 +12,7 @@ import os
 import pickle
 import zipfile
 from pathlib import Path
-from typing import IO, Any, assert_type
+from typing import IO, Any, Literal, assert_type
 
 import atomic_store
 from atomic_store import (
@@ -66,6 +66,7 @@ def opening(home: Path, entry: os.PathLike[bytes]) -> None:
     atomic_store.open("a", None, None, None, None, None, False, True)  # type: ignore[call-overload]
     LocalFile("a", mode="rw-------")  # type: ignore[arg-type]
     LocalFile(None)  # type: ignore[arg-type]
+    LocalFile("a", fsync="directory")  # type: ignore[arg-type]
     assert_type(atomic_store.open(S3Object("bucket", "key", None, {"ACL": "private"}, print)), AtomicStore[Any])
     assert_type(S3Object("bucket", key="key").abort_stale_uploads(older_than=60), int)
     S3Object("bucket")  # type: ignore[call-arg]
@@ -208,6 +209,8 @@ def place(location: LocalFile) -> None:
     """Know the place by what it was made of."""
     assert_type(location.mode, int | None)
     assert_type(location.follow_symlinks, bool)
+    assert_type(location.fsync, bool | Literal["file"])
+    assert_type(location.skip_unchanged, bool)
     assert_type(location.path, str | bytes | os.PathLike[str] | os.PathLike[bytes])
 
 
