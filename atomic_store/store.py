@@ -5,6 +5,8 @@ It touches no file itself: a location keeps the bytes, a codec turns them into t
 
 from __future__ import annotations
 
+import sys
+
 from . import formats, locations
 from .errors import AtomicStoreError, ConflictError, LoadError, LockError, UncertainCommitError, describe
 from .locations.base import ANY
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Any, Generic, TypeVar
 
     from .locations.base import Location, Lock
+    from .log import Watch
 
     T = TypeVar("T")
     Path = str | bytes | os.PathLike[str] | os.PathLike[bytes] | Location
@@ -335,10 +338,14 @@ class AtomicStore(Generic[T]):
 
     def _read(self, exact: bool) -> tuple[Any, object, bool]:
         """Give what is stored or a fresh default, its version, and whether it was stored."""
+        watch = _watch()
         while (file := self._location.read(exact)) is not None:
             with file:
                 try:
-                    return self._codec.load(file), file.version, True
+                    value, version = self._codec.load(file), file.version
+                    if watch is not None:
+                        watch.tell("loaded", self.path, file.size, self._codec.label)
+                    return value, version, True
                 except LoadError as error:
                     if not self._quarantines or not error.damaged:
                         raise
@@ -354,7 +361,6 @@ class AtomicStore(Generic[T]):
         except (AtomicStoreError, OSError) as failure:
             failure.add_note(f"while setting aside what no format could read: {error}")
             raise
-        import logging  # here: 11 ms that only a corrupt file costs
         import warnings
 
         message = (
@@ -362,15 +368,20 @@ class AtomicStore(Generic[T]):
             f"({describe(error.__cause__ or error)}); the bytes are kept as {aside!r}, "
             "and the store goes on with the default"
         )
-        logging.getLogger("atomic_store").warning(message)
+        if "logging" in sys.modules:  # see log.py
+            from . import log
+
+            log.warn("%s", message)
         warnings.warn(message, UserWarning, stacklevel=_outside())
 
     def _commit(self, value: Any, expected: object) -> None:
         self._failed = True
         file = None
+        watch, size = _watch(), None
         try:
             with self._location.replace(expected, exact=self._exact) as file:
                 self._codec.dump(value, file)
+                size = file.tell() if watch is not None else None
             self._version = file.version
         except UncertainCommitError as error:
             self._version = error.version
@@ -381,6 +392,8 @@ class AtomicStore(Generic[T]):
                 self._tried = ANY if tried is None else tried  # None: nothing was published yet
             raise
         self._forget()
+        if watch is not None:
+            watch.tell("committed", self.path, size, self._codec.label)
 
     def _begin_anew(self, version: object) -> None:
         """What was stored is deleted: take a fresh default, which a block's exit commits only if asked to."""
@@ -504,10 +517,18 @@ def _quarantines(on_corrupt: str) -> bool:
     return on_corrupt == "quarantine"
 
 
+def _watch() -> Watch | None:
+    """Begin to measure a step, if the program listens by logging; one that has not loaded that cannot."""
+    if "logging" not in sys.modules:
+        return None
+    from . import log
+
+    return log.watch()
+
+
 def _outside() -> int:
     """Give the stacklevel by which a warning, given by the caller, is about the line that called the library."""
     import os
-    import sys
 
     package = os.path.join(os.path.dirname(__file__), "")
     frame, level = sys._getframe(1), 1  # pyright: ignore[reportPrivateUsage]

@@ -24,7 +24,7 @@ FLOORS = [
     {"mapping", "writing", "checking", "cli", "testing"},
     {"store"},
     {"formats", "locations"},
-    {"errors"},
+    {"errors", "log"},
 ]
 
 

@@ -485,6 +485,10 @@ def _absolute(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
         raise LocationError("path should be a file's path and is empty")
     if os.path.basename(text) in ("", ".", ".."):
         raise LocationError(f"path should be a file's path and names a directory: {path!r}")
+    if os.name == "nt":
+        from ._windows import extended
+
+        return extended(os.path.abspath(text))
     if os.path.isabs(text):
         return text  # works even where the current directory is lost
     try:

@@ -14,6 +14,7 @@ import os
 import random
 import re
 import stat
+import sys
 import time
 
 import atomicwrites
@@ -232,10 +233,10 @@ class Writer(atomicwrites.AtomicWriter):
 
     def _rename(self) -> None:
         try:
-            if hasattr(os, "O_DIRECTORY"):
+            if _on_windows():
+                _patiently(atomicwrites.replace_atomic, self._temp, self.real)
+            else:
                 os.replace(self._temp, self.real)
-            else:  # Windows: MoveFileEx with MOVEFILE_WRITE_THROUGH makes the name durable as well
-                atomicwrites.replace_atomic(self._temp, self.real)
         except OSError as error:
             if error.errno in (errno.EBUSY, errno.EXDEV):
                 raise OSError(
@@ -248,11 +249,11 @@ class Writer(atomicwrites.AtomicWriter):
 
     def _link(self) -> None:
         """Publish under a name that must be free: unlike rename(2), link(2) replaces nothing."""
-        if not hasattr(os, "O_DIRECTORY"):  # Windows: MoveFileEx without MOVEFILE_REPLACE_EXISTING
-            atomicwrites.move_atomic(self._temp, self.real)
-            self._temp_gone = True
-            return
         try:
+            if _on_windows():
+                _patiently(atomicwrites.move_atomic, self._temp, self.real)
+                self._temp_gone = True
+                return
             os.link(self._temp, self.real)
         except FileExistsError:
             self._place.require(None)  # says who was faster
@@ -301,7 +302,10 @@ def remove(real: str, place: LocalFile) -> None:
 
     def unlink() -> None:
         try:
-            os.unlink(real)
+            if _on_windows():
+                _patiently(os.unlink, real)
+            else:
+                os.unlink(real)
         except FileNotFoundError:
             pass  # by an earlier delete() of ours, perhaps, whose sync has failed
 
@@ -338,8 +342,7 @@ def _durably(change: Callable[[], None], real: str, place: LocalFile, version: o
         UncertainCommitError: the change was made, and its sync failed: what is visible may not last.
     """
     directory = Descriptor()
-    # Windows has no way to sync a directory.
-    syncs = place.fsync is True and hasattr(os, "O_DIRECTORY")
+    syncs = place.fsync is True and not _on_windows()
     try:
         if syncs:  # opened first: what stands in the way of the last step shall end it before the change
             _open_directory(directory, os.path.dirname(real))
@@ -348,6 +351,17 @@ def _durably(change: Callable[[], None], real: str, place: LocalFile, version: o
             _sync_directory(directory, place.path, version)
     finally:
         directory.let_go()
+
+
+def _on_windows() -> bool:
+    """Say whether no directory can be opened here, nor synced; MoveFileEx makes its own renames durable instead."""
+    return not hasattr(os, "O_DIRECTORY")
+
+
+def _patiently(step: Callable[..., Any], *args: Any) -> None:
+    from ._windows import patiently
+
+    patiently(step, *args)
 
 
 def _open_directory(directory: Descriptor, path: str) -> None:
@@ -397,11 +411,21 @@ def _sweep_one(temp: str) -> None:
         if not stat.S_ISREG(status.st_mode) or time.time() - status.st_mtime < STALE_AFTER:
             return
         flock(number, wait=False)
+        if _on_windows():
+            descriptor.let_go()  # what is open cannot be deleted there
         os.unlink(temp)
     except OSError:
         return
     finally:
         descriptor.let_go()
+    _warn("removed %r, which a writer that was killed has left", temp)
+
+
+def _warn(message: str, *args: object) -> None:
+    if "logging" in sys.modules:  # see log.py
+        from ..log import warn
+
+        warn(message, *args)
 
 
 def _mark_in_use(descriptor: int) -> None:
@@ -425,6 +449,7 @@ def _keep_attributes(descriptor: int, new: os.stat_result, real: str, old: os.st
     if not group_kept:
         # Another group shall not see what only the old one could: its bits become those of "other".
         mode = mode & ~(stat.S_IRWXG | stat.S_ISGID) | (mode & stat.S_IRWXO) << 3
+        _warn("the group %s of %r cannot be kept: its members have the rights of all others from now on", old.st_gid, real)
     if new.st_uid != old.st_uid and os.geteuid() != 0:
         mode &= ~stat.S_ISUID
     if mode != stat.S_IMODE(new.st_mode):
