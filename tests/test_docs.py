@@ -71,7 +71,7 @@ def execute(document: str, text: str, directory: Path) -> None:
     """Run the Python blocks of `text` in `directory`, in order, sharing their names; fail unless each one ran to its end."""
     source, begins = program(text)
     assert begins, f"{document} has no Python block"
-    script = directory / "blocks" / f"{document}.py"
+    script = directory / "blocks" / f"{document}.md.py"  # no name of a module: logging.md may import logging
     work = directory / "work"
     script.parent.mkdir()
     work.mkdir()
