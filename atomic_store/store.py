@@ -101,6 +101,18 @@ class AtomicStore(Generic[T]):
         twin.__dict__.update(self.__dict__, level=0, _held=None, _owner=None)
         return twin
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> AtomicStore[T]:
+        """Give a second store as copy.copy() does, whose value is a copy, too."""
+        from copy import deepcopy
+
+        twin = self.__copy__()
+        twin._value = deepcopy(self._value, memo)
+        return twin
+
+    def __reduce__(self) -> Any:
+        """Refuse to be pickled: the copy would take a lock and a version for its own that are another process's."""
+        raise TypeError(f"the store {self.path!r} cannot be pickled: pickle its value, or open it there anew")
+
     @property
     def value(self) -> T:
         """The value: change it in place, or assign a new one."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import copy
 import errno
+import gc
+import json
 import os
+import pickle
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +17,7 @@ from typing import Any
 
 import pytest
 from machine import in_child
-from stand_ins import Files, by_hand, directories_cannot_be_synced, directories_synced, inside, stored
+from stand_ins import Files, Strings, by_hand, directories_cannot_be_synced, directories_synced, inside, stored
 
 import atomic_store
 from atomic_store import (
@@ -22,6 +25,7 @@ from atomic_store import (
     AtomicStoreError,
     ConflictError,
     LoadError,
+    LocalFile,
     LockError,
     LockTimeout,
     UncertainCommitError,
@@ -924,3 +928,29 @@ def test_copied_store_does_not_share_the_block_of_the_first(path: Path) -> None:
     with twin:
         twin.value = [*twin.value, 3]
     assert stored(path) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("format", ["json", Strings(json.dumps, json.loads)], ids=["by name", "an object"])
+def test_deep_copy_of_a_store_does_not_free_its_lock(path: Path, format: Any) -> None:
+    """copy.deepcopy() is a second store with a copy of the value; when it goes, the first one's block still has its lock."""
+    store = atomic_store.open(path, default=[[1]], lock=True, format=format)
+    with store:
+        twin = copy.deepcopy(store)
+        store.value[0].append(2)
+        assert (twin.value, twin.level) == ([[1]], 0)
+        del twin
+        gc.collect()
+        with pytest.raises(LockTimeout), ThreadPoolExecutor(1) as other:
+            other.submit(atomic_store.open(path, format=format, lock=0).__enter__).result()
+    assert atomic_store.open(path, format=format).value == [[1, 2]]
+
+
+@pytest.mark.parametrize("lock", [False, True])
+def test_store_is_not_pickled_with_its_lock(path: Path, lock: bool) -> None:
+    """A pickled store would be a second owner of lock and version in another process: TypeError, with the way out."""
+    store = atomic_store.open(path, default=[1], lock=lock, format=Strings(json.dumps, json.loads))
+    with store, pytest.raises(TypeError, match="pickle its value"):
+        pickle.dumps(store)
+    assert stored(path) == [1]
+    with pytest.raises(TypeError, match="cannot be copied or pickled"):
+        pickle.dumps(LocalFile(path).lock())

@@ -7,6 +7,7 @@ import os
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
 
 CAREFUL: int = sum(getattr(os, name, 0) for name in ("O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK", "O_NOCTTY", "O_BINARY"))
@@ -28,6 +29,10 @@ class Descriptor:
 
     def __init__(self) -> None:
         self._numbers: list[int] = []
+
+    def __reduce__(self) -> Any:
+        """Refuse to be copied or pickled: a second owner of one number would close it under the first, or a stranger's."""
+        raise TypeError("an open file of a store, such as its lock, cannot be copied or pickled")
 
     def take(self, call: Callable[[str, int, int], int], path: str, flags: int, mode: int = 0o777) -> int:
         """Own and return what call(path, flags, mode), an os.open, gives."""
