@@ -6,7 +6,7 @@ import errno
 import io
 
 from . import locations
-from .errors import ConflictError
+from .errors import AtomicStoreError, ConflictError
 from .locations.base import ANY
 
 TYPE_CHECKING = False
@@ -29,7 +29,9 @@ else:
 
 
 class AtomicWrite(Generic[F]):
-    """What atomic_write() gives: a context manager around one new file. Entered again, it begins another one."""
+    """What atomic_write() gives: a context manager around one new file. Entered again afterwards, it begins another one."""
+
+    _open = False
 
     def __init__(self, location: Path, mode: str, overwrite: bool) -> None:
         if mode not in ("w", "wb"):
@@ -43,6 +45,8 @@ class AtomicWrite(Generic[F]):
 
     def __enter__(self) -> F:
         """Begin the new file; nobody sees it yet."""
+        if self._open:
+            raise AtomicStoreError(f"the block that writes {self._location.path!r} is open: call atomic_write() once more")
         self._sink = NewFile(self._location.path)
         self._file = self._dressed()
         self._replacement: Context = self._location.replace(ANY if self._overwrite else None)
@@ -51,11 +55,13 @@ class AtomicWrite(Generic[F]):
             self._sink.inner = self._replacement.__enter__()
         except ConflictError as error:
             raise self._translated(error) from error
+        self._open = True
         file: F = self._file
         return file
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Publish the file, or, after an exception, nothing at all."""
+        self._open = False
         try:
             if error is None and not self._file.closed:
                 self._file.flush()

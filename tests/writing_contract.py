@@ -16,7 +16,7 @@ import pytest
 from lxml import etree  # type: ignore[import-untyped]
 
 import atomic_store
-from atomic_store import ConflictError
+from atomic_store import AtomicStoreError, ConflictError
 from atomic_store.locations.base import Location
 from atomic_store.writing import AtomicWrite
 
@@ -190,6 +190,17 @@ class WritingContract:
                 file.write("half")
                 raise RuntimeError
             assert json.loads(self.peek(location) or b"") == text
+
+    def test_block_inside_its_own_block_loses_neither(self) -> None:
+        """An object whose block is open cannot be entered: the outer file would be lost without an error."""
+        location = self.make()
+        writing = atomic_store.atomic_write(location, "w")
+        with writing as file:
+            file.write("outer")
+            with pytest.raises(AtomicStoreError, match="call atomic_write"):
+                writing.__enter__()
+            file.write(", to its end")
+        assert self.peek(location) == b"outer, to its end"
 
     # --- only creating ---
 
