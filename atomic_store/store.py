@@ -514,7 +514,7 @@ def _timeout(lock: bool | float) -> float | None:
         raise TypeError(f"lock should be False, True or a number of seconds, not {lock!r}")
     if not lock >= 0:  # this way round, NaN is caught too
         raise ValueError(f"lock should be False, True or seconds from 0 up, not {lock!r}")
-    return lock
+    return min(lock, 1e9)  # 30 years: an int may be more than any clock can count
 
 
 def _raises(on_conflict: str | None, locks: bool, otherwise: str) -> bool:

@@ -232,6 +232,24 @@ def test_is_binary_that_is_no_bool_is_refused(path: Path, is_binary: Any) -> Non
         atomic_store.open(path, is_binary=is_binary)
 
 
+@pytest.mark.parametrize(("is_binary", "value"), [(1, "str"), (0, b"bytes")])
+def test_is_binary_of_one_or_zero_is_as_strict_as_the_bool(path: Path, is_binary: Any, value: Any) -> None:
+    """0.0.1 took 1 and 0: they refuse what True and False refuse, and are not taken for "find it out"."""
+    store = atomic_store.open(
+        path, default=value, format=Strings(lambda value: value, lambda content: content), is_binary=is_binary
+    )
+    with pytest.raises(TypeError, match="required by is_binary="):
+        store.commit()
+
+
+@pytest.mark.parametrize("name", ["load_kwargs", "dump_kwargs"])
+@pytest.mark.parametrize("keywords", [5, "indent", [("indent", 2)]])
+def test_keywords_that_are_no_dict_are_refused_before_anything_is_stored(path: Path, name: str, keywords: Any) -> None:
+    """A wrong load_kwargs shows at the first open(), not when a file exists that it keeps from being read."""
+    with pytest.raises(TypeError, match=f"{name} should be a dict"):
+        atomic_store.open(path, **{name: keywords})
+
+
 # --- text or bytes, found out ----------------------------------------------------------------------------------------
 
 

@@ -807,6 +807,13 @@ def test_lock_of_impossible_seconds_is_refused(path: Path, lock: float) -> None:
         atomic_store.open(path, lock=lock)
 
 
+def test_seconds_beyond_every_clock_are_waited_for_ever(path: Path) -> None:
+    """A number of seconds that no float can hold is a long time, and no OverflowError at the first block."""
+    with atomic_store.open(path, default=1, lock=10**400):
+        pass
+    assert stored(path) == 1
+
+
 @pytest.mark.parametrize("on_conflict", ["Raise", "", True])
 def test_unknown_way_to_treat_conflicts_is_refused(path: Path, on_conflict: Any) -> None:
     """A misspelled on_conflict= is a ValueError at open(), not an overwritten file later."""

@@ -60,11 +60,13 @@ def resolve(
     Raises:
         FormatError: it is no format, or no name of one.
         MissingLibraryError: it is one whose package cannot be used here.
+        TypeError: the keywords are no dict.
     """
     from ._codec import Codec, find
 
     if is_binary not in (None, True, False):
         raise FormatError(f"is_binary should be None, True or False, not {is_binary!r}")
+    is_binary = None if is_binary is None else bool(is_binary)  # 0.0.1 took 1 as well, and identity counts from here on
     name = _name(format, path)
     if isinstance(name, str) and name in NAMES:
         public, functions = _builtin(name)
@@ -73,12 +75,22 @@ def resolve(
         functions.label = name
     else:
         public, functions = find(name)
-    load_kwargs, dump_kwargs = ({} if kwargs is None else kwargs for kwargs in (load_kwargs, dump_kwargs))
+    load_kwargs, dump_kwargs = _keywords("load_kwargs", load_kwargs), _keywords("dump_kwargs", dump_kwargs)
     if type is None:
         return Codec(public, functions, is_binary, load_kwargs, dump_kwargs)
     from ._typed import TypedCodec
 
     return TypedCodec(type, public, functions, is_binary, load_kwargs, dump_kwargs)
+
+
+def _keywords(name: str, keywords: Any) -> dict[str, Any]:
+    """Give the dict itself: a program may change it later."""
+    if keywords is None:
+        return {}
+    if not hasattr(keywords, "keys"):
+        raise TypeError(f"{name} should be a dict of keywords or None, not {keywords!r}")
+    given: dict[str, Any] = keywords
+    return given
 
 
 def _name(format: Any, path: Any) -> Any:
