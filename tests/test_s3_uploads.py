@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import contextlib
 import os
 import pickle
 import signal
@@ -359,6 +360,39 @@ def test_progress_that_raises_fails_the_commit(server: Server, proxy: Proxy) -> 
             file.write(bytes(size))
         assert server.peek(place.key) == b"old"
     assert server.uploads() == []
+
+
+@pytest.mark.parametrize("fails_at", [1, 2])
+def test_dump_that_swallows_a_failed_write_publishes_no_torn_object(server: Server, proxy: Proxy, fails_at: int) -> None:
+    """Once a write has failed, the commit fails with its error and does not hang, whatever the format makes of it."""
+
+    class Careless:
+        @staticmethod
+        def dump(value: int, file: Any) -> None:
+            for _ in range(value):
+                with contextlib.suppress(RuntimeError):
+                    file.write(bytes(MB))
+
+        @staticmethod
+        def load(file: Any) -> Any:
+            return file.read()
+
+    calls: list[int] = []
+
+    def progress(size: int) -> None:
+        calls.append(size)
+        if len(calls) == 1 + fails_at:
+            raise RuntimeError("of progress")
+
+    key = server.new_key()
+    server.poke(key, b"old")
+    store = atomic_store.open(S3Object(server.bucket, key, progress=progress), format=Careless)
+    assert calls == [3]
+    store.value = 50
+    with pytest.raises(RuntimeError, match="of progress"):
+        store.commit()
+    assert server.peek(key) == b"old"
+    assert server.uploads(key) == []
 
 
 def test_checksums_that_were_asked_for_are_checked_on_every_way(server: Server, proxy: Proxy) -> None:

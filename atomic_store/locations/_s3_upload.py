@@ -63,6 +63,7 @@ class NewObject(StoredFile):
         self._size = 0
         self._upload: Upload | None = None
         self._published: Version | None = None
+        self._failure: BaseException | None = None
 
     @property
     def version(self) -> object:
@@ -81,19 +82,30 @@ class NewObject(StoredFile):
         """Take all of the bytes; whenever a part is full and more comes, send it."""
         if self.closed:
             raise ValueError(f"write to the closed file of {self.name!r}")
+        self._require_whole()
         view = memoryview(data).cast("B")
         size = len(view)
-        while view:
-            if len(self._buffer) == self._room:
-                self._send_part()
-            taken = view[: self._room - len(self._buffer)]
-            self._buffer += taken
-            view = view[len(taken) :]
+        try:
+            while view:
+                if len(self._buffer) == self._room:
+                    self._send_part()
+                taken = view[: self._room - len(self._buffer)]
+                self._buffer += taken
+                view = view[len(taken) :]
+        except BaseException as error:
+            self._failure = error
+            raise
         self._size += size
         return size
 
+    def _require_whole(self) -> None:
+        """Raise the error of a write that has failed: a dump that swallows it shall not publish what is left."""
+        if self._failure is not None:
+            raise self._failure
+
     def publish(self) -> None:
         """Make what was written the object's content."""
+        self._require_whole()
         if self._upload is None:
             self._published = self._put()
         else:
