@@ -15,11 +15,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from s3_servers import ACCESS, SECRET, Server, environment, free_port, make_bucket, stop, wait_for
+from s3_servers import ACCESS, DIES_WITH_US, SECRET, Server, environment, free_port, make_bucket, stop, wait_for
 
 __all__ = ["environment"]
 
-PROGRAMS = ("ceph", "ceph-authtool", "ceph-mon", "ceph-osd", "monmaptool", "radosgw", "radosgw-admin")
+PROGRAMS = ("ceph", "ceph-authtool", "ceph-mon", "ceph-osd", "monmaptool", "radosgw", "radosgw-admin", DIES_WITH_US[0])
 STEP = 120  # seconds that one step of the preparation may take
 
 CONFIGURATION = """\
@@ -170,7 +170,7 @@ class Cluster:
     def _run(self, name: str, *command: str) -> subprocess.Popen[bytes]:
         with (self.home / f"{name}.out").open("ab") as log:
             process = subprocess.Popen(
-                [command[0], "-c", str(self.configuration), *command[1:], "-f"],
+                [*DIES_WITH_US, command[0], "-c", str(self.configuration), *command[1:], "-f"],
                 cwd=self.home,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

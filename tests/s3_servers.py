@@ -19,6 +19,9 @@ from uuid import uuid4
 ACCESS, SECRET = "test", "testtest"
 STARTS_WITHIN = 60  # seconds; a server that does not answer by then has failed
 
+# What starts a server: the kernel kills it when these tests end, however that comes about (prctl(2), PR_SET_PDEATHSIG).
+DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
+
 
 class Server:
     """A server that is running, and a client of boto3 for it: the side door past the library.
@@ -94,8 +97,8 @@ def program(name: str) -> str | None:
 
 
 def can_run(name: str) -> bool:
-    """Say whether this server, and boto3 for the client, are installed."""
-    return program(name) is not None and find_spec("boto3") is not None
+    """Say whether this server, what starts it, and boto3 for the client, are installed."""
+    return None not in (program(name), shutil.which(DIES_WITH_US[0]), find_spec("boto3"))
 
 
 @contextmanager
@@ -137,7 +140,7 @@ def rclone(directory: Path) -> Iterator[Server]:
 def _running(command: list[str], port: int, directory: Path, variables: Mapping[str, str]) -> Iterator[Server]:
     with (directory / "server.log").open("ab") as log:
         process = subprocess.Popen(
-            command,
+            [*DIES_WITH_US, *command],
             cwd=directory,
             env={**_clean_environment(), **variables},
             stdin=subprocess.DEVNULL,

@@ -91,10 +91,9 @@ def test_nothing_that_fails_is_accepted(line: str, ran: str, why: str, slots: in
 
 
 def test_stages_side_by_side_are_shown_one_after_the_other(tmp_path: Path) -> None:
-    """Two stages that take turns in speaking run at once, and what each has said stands in one piece; then one runs alone."""
-    status, output, rows = run(
-        tmp_path, "side_by_side 2\nstage a plain one\nstage b plain two\nside_by_side 1\nstage c plain good c"
-    )
+    """Two stages that speak in turns run at once, and what each says stands in one piece; the next one runs alone."""
+    lines = "side_by_side 2\nstage a plain one\nstage b plain two\nside_by_side 1\nstage c plain good c"
+    status, output, rows = run(tmp_path, lines)
     assert (status, [row[0] for row in rows]) == (0, ["a", "b", "c"])
     for name in ("one", "two"):
         assert f"{name} 1\n{name} 2\n{name} 3\n" in output
