@@ -1,0 +1,12 @@
+"""Attacks that are too long or too wild for an ordinary test run: each is one command, `python -m attacks.NAME`.
+
+They use what the tests have: the kinds of commits, the programs that run at once, the verdicts.
+"""
+
+import os
+import sys
+
+TESTS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tests")
+
+if TESTS not in sys.path:  # where pytest runs, it has put it there already
+    sys.path.append(TESTS)
