@@ -145,7 +145,7 @@ def trust_equal_times() -> None:
     from atomic_store.locations._local import Version
 
     always = property(lambda self: self.signature, lambda self, value: None)
-    Version.proof = always  # type: ignore[misc,assignment]
+    Version.proof = always  # type: ignore[assignment]
 
 
 def padded(number: int) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from support import require
 
 import atomic_store
 from atomic_store import AtomicStore, ConflictError, LocalFile, LockError, LockTimeout
-from atomic_store.locations import _descriptor, _lock
+from atomic_store.locations import _descriptor, _flock, _lock
 from atomic_store.locations._names import beside
 
 T = TypeVar("T")
@@ -1040,7 +1040,7 @@ class Msvcrt(ModuleType):
 def test_lock_works_where_only_msvcrt_has_one(path: Path, monkeypatch: pytest.MonkeyPatch, error: int) -> None:
     """Without fcntl the lock is msvcrt's: others time out, or wait by asking again; it is unlocked before it is closed."""
     fake = Msvcrt(error)
-    monkeypatch.setitem(sys.modules, "fcntl", None)
+    monkeypatch.setattr(_flock, "fcntl", None)
     monkeypatch.setitem(sys.modules, "msvcrt", fake)
     store = atomic_store.open(path, [], lock=True)
 

@@ -35,6 +35,8 @@ SUFFIXES = {
 COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".zst": "zstd"}
 """The suffixes that may follow one of these."""
 
+_parts: dict[str, Any] = {}
+
 GROUP = "atomic_store.formats"
 """The entry-point group in which an installed package may add names."""
 
@@ -62,8 +64,7 @@ def resolve(
         MissingLibraryError: it is one whose package cannot be used here.
         TypeError: the keywords are no dict.
     """
-    from ._codec import Codec, find
-
+    codec = _part("_codec")
     if is_binary not in (None, True, False):
         raise FormatError(f"is_binary should be None, True or False, not {is_binary!r}")
     is_binary = None if is_binary is None else bool(is_binary)  # 0.0.1 took 1 as well, and identity counts from here on
@@ -71,13 +72,14 @@ def resolve(
     if isinstance(name, str) and name in NAMES:
         public, functions = _builtin(name)
     elif isinstance(name, str):
-        public, functions = find(_installed(name))
+        public, functions = codec.find(_installed(name))
         functions.label = name
     else:
-        public, functions = find(name)
+        public, functions = codec.find(name)
     load_kwargs, dump_kwargs = _keywords("load_kwargs", load_kwargs), _keywords("dump_kwargs", dump_kwargs)
     if type is None:
-        return Codec(public, functions, is_binary, load_kwargs, dump_kwargs)
+        found: Codec = codec.Codec(public, functions, is_binary, load_kwargs, dump_kwargs)
+        return found
     from ._typed import TypedCodec
 
     return TypedCodec(type, public, functions, is_binary, load_kwargs, dump_kwargs)
@@ -122,22 +124,31 @@ def by_suffix(path: Any) -> Any:
     return SUFFIXES[suffix.lower()]
 
 
-def _builtin(name: str) -> tuple[Any, Any]:
-    from ._codec import Functions
+def _part(name: str) -> Any:
+    """Give a module of this package; importing one again costs 1.5 us, so those that need no other package are kept."""
+    module = _parts.get(name)
+    if module is None:
+        module = __import__(f"{__name__}.{name}", fromlist=["dump"])  # importlib would be one more import to pay
+        if NAMES.get(name[1:]) is None:
+            _parts[name] = module
+    return module
 
+
+def _builtin(name: str) -> tuple[Any, Any]:
     try:
-        module: Any = __import__(f"{__name__}._{name}", fromlist=["dump"])  # importlib would be one more import to pay
+        module = _part(f"_{name}")
     except ImportError as error:
         raise MissingLibraryError(
             f'format "{name}" needs the package {NAMES[name]}: pip install "atomic_store[{name}]" ({error})'
         ) from error
-    return module.public(), Functions(
+    return module.public(), _part("_codec").Functions(
         name,
         module.dump,
         module.load,
         streams=module.streams,
         takes_text=False,
         objects=module.objects,
+        plain=getattr(module, "plain", False),
         damage=getattr(module, "damage", None),
     )
 

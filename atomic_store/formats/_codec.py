@@ -30,10 +30,11 @@ class Functions:
         streams: whether load takes the raw file as it is stored, and reads it only forward.
         takes_text: whether load takes str (True) or bytes (False); None: it is found out.
         objects: whether the format keeps Python objects as such, as pickle does.
+        plain: whether dump always writes something, str or bytes, by write() alone, and keeps nothing of the file.
         damage: what load raises where the bytes are at fault, and not the program; None: that cannot be told apart.
     """
 
-    __slots__ = ("damage", "dump", "label", "load", "objects", "streams", "takes_text", "whole")
+    __slots__ = ("damage", "dump", "label", "load", "objects", "plain", "streams", "takes_text", "whole")
 
     def __init__(
         self,
@@ -44,6 +45,7 @@ class Functions:
         streams: bool = False,
         takes_text: bool | None = None,
         objects: bool = False,
+        plain: bool = False,
         damage: tuple[type[Exception], ...] | None = None,
     ) -> None:
         self.label = label
@@ -53,6 +55,7 @@ class Functions:
         self.streams = streams
         self.takes_text = takes_text
         self.objects = objects
+        self.plain = plain
         self.damage = damage
 
 
@@ -95,6 +98,16 @@ class Codec:
             Exception: whatever the format raises, with a note that names path and format.
             FormatError: it wrote nothing at all, and nothing is not how it writes this value.
         """
+        try:
+            if self.functions.plain and self.is_binary is None:
+                self.functions.dump(value, Text(file), **self.dump_kwargs)
+            else:
+                self._dump(value, file)
+        except Exception as error:
+            error.add_note(f"while dumping the value of {file.name!r} with the format {self.label}")
+            raise
+
+    def _dump(self, value: Any, file: Any) -> None:
         sink = Sink(file, self.is_binary)
         sink.load_kwargs = self.load_kwargs
         try:
@@ -102,9 +115,6 @@ class Codec:
             sink.flush()
             if not sink.written and not self._is_empty_for(value):
                 raise FormatError(f"format {self.label} wrote nothing at all for a value of type {type(value).__name__}")
-        except Exception as error:
-            error.add_note(f"while dumping the value of {file.name!r} with the format {self.label}")
-            raise
         finally:
             # Closed, not just left: a writer that stays bound to it must fail, not write into the void.
             sink.end()
@@ -118,7 +128,9 @@ class Codec:
             OSError: the file cannot be read.
         """
         if self.functions.streams and not self._takes_text:
-            return self._load_stream(file)
+            return self._load_from(Source(file), file.name)
+        if self.functions.damage is not None and not self._takes_text:
+            return self._load_from(Once(file.read()), file.name)
         content = file.read()
         refusals: list[Exception] = []
         try:
@@ -145,8 +157,7 @@ class Codec:
             )
         return value
 
-    def _load_stream(self, file: Any) -> Any:
-        source = Source(file)
+    def _load_from(self, source: Source | Once, name: Any) -> Any:
         try:
             return self.functions.load(source, **self.load_kwargs)
         except AtomicStoreError as error:
@@ -156,7 +167,7 @@ class Codec:
             if error is source.error:
                 raise
             sound = self.functions.damage is not None and not isinstance(error, self.functions.damage)
-            raise self._refusal([error], file.name, source.size, sound) from error
+            raise self._refusal([error], name, source.size, sound) from error
 
     def _decode(self, content: bytes, refusals: list[Exception], name: Any) -> Any:
         """Decode bytes or text, whichever load takes; until a load has shown it, try one and then the other.
@@ -323,6 +334,36 @@ class Sink(io.RawIOBase):
         number: int = self._file.fileno()
         self.written += 1
         return number
+
+
+class Text:
+    """The least that a dump can do with: io.RawIOBase costs as much as a small value's dump."""
+
+    __slots__ = ("_file",)
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def write(self, data: Any) -> None:
+        """Take all of it; str is written as UTF-8."""
+        self._file.write(data.encode("utf-8") if isinstance(data, str) else data)
+
+
+class Once:
+    """The stored bytes, given up by the first read: a decoder that makes text of them shall not have both."""
+
+    __slots__ = ("_content", "size")
+
+    error = None  # see Source; what reading raises has been raised before
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self.size = len(content)
+
+    def read(self) -> bytes:
+        """Give all of them."""
+        content, self._content = self._content, b""
+        return content
 
 
 class Content(io.BytesIO):

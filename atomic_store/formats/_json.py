@@ -16,8 +16,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-streams = True
+streams = False
 objects = False
+plain = True
 damage = (json.JSONDecodeError, UnicodeDecodeError)
 
 LARGE = 200_000  # leaves, some 2 MB of text: below, one json.dumps() is as fast and simpler

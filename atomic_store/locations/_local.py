@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
 
 from ..errors import LocationError
 from ._descriptor import CAREFUL, Descriptor
@@ -12,15 +13,15 @@ from .base import ANY, Location, StoredFile, conflict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-    from types import TracebackType
     from typing import Any, Literal
 
     from _typeshed import WriteableBuffer
 
     from ._lock import SidecarLock
-    from ._writer import TempFile, Writer
+    from ._writer import Writer
     from .base import Finding
+
+_writer: Any = None  # once it is loaded: an import that finds its module loaded still costs 1.5 us, a tenth of an open
 
 MAX_LINKS = 40  # path_resolution(7): the kernel follows no more either
 SETTLED_AFTER = 3_000_000_000  # ns; the coarsest time of a file in use is FAT's, 2 s, and the kernel's clock lags a little
@@ -95,7 +96,7 @@ class LocalFile(Location):
             file.close()  # not by its finalizer, which would swallow the exception of a signal handler
             return None
         except OSError as error:
-            name(error, self._path)
+            tell_path(error, self._path)
             raise
 
     def version(self, known: object = None) -> Version | None:
@@ -108,9 +109,18 @@ class LocalFile(Location):
                 return known
             return file.version
 
-    def replace(self, expected: object = ANY, exact: bool = False) -> Replacement:
+    def replace(self, expected: object = ANY, exact: bool = False) -> Writer:
         """Replace the file by what the block writes, all or nothing; see Location.replace."""
-        return Replacement(self, expected, exact)
+        global _writer
+        if _writer is None:
+            try:
+                from . import _writer as module  # here: 4 ms of atomicwrites; it can fail with EMFILE as well
+            except OSError as error:
+                tell_path(error, self._path)
+                raise
+            _writer = module
+        writer: Writer = _writer.Writer(self, expected, exact)
+        return writer
 
     def delete(self, expected: object = ANY) -> None:
         """Delete the file that the path leads to and make that durable; a link to it stays.
@@ -127,10 +137,10 @@ class LocalFile(Location):
                 lock = self.lock_for_this()
                 self.require(expected)
             real, old = self.find()
-            _refuse_special(old, self._path)
+            refuse_special(old, self._path)
             remove(real, self)
         except OSError as error:
-            name(error, self._path)
+            tell_path(error, self._path)
             raise
         finally:
             if lock is not None:
@@ -151,7 +161,7 @@ class LocalFile(Location):
             self.require(version)
             return move_aside(self.real(), self)
         except OSError as error:
-            name(error, self._path)
+            tell_path(error, self._path)
             raise
         finally:
             if lock is not None:
@@ -178,8 +188,7 @@ class LocalFile(Location):
         except BaseException as error:
             if lock is not None:
                 lock.release()
-            if isinstance(error, OSError):
-                name(error, self._path)
+            tell_path(error, self._path)
             raise
         return lock
 
@@ -193,9 +202,9 @@ class LocalFile(Location):
 
         try:
             real, old = self.find()
-            _refuse_special(old, self._path)
+            refuse_special(old, self._path)
         except OSError as error:
-            name(error, self._path)
+            tell_path(error, self._path)
             raise
         return probe(self, real)
 
@@ -278,15 +287,24 @@ class Version:
     which rename(2) moves on as well, is proof if both times were well past when the bytes were read.
     """
 
-    __slots__ = ("digest", "proof", "signature")
+    __slots__ = ("_read_at", "_status", "digest")
 
     def __init__(self, status: os.stat_result, digest: bytes | None = None) -> None:
-        import time
-
-        self.signature = signature(status)
+        self._status = status
+        self._read_at = time.time_ns()
         self.digest = digest
-        settled = time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > SETTLED_AFTER
-        self.proof = (*self.signature, status.st_ctime_ns) if settled else None
+
+    @property
+    def signature(self) -> tuple[int, int, int, int]:
+        """Device, inode, size and mtime in ns."""
+        return signature(self._status)
+
+    @property
+    def proof(self) -> tuple[int, ...] | None:
+        """The signature and the ctime, None where they prove nothing."""
+        status = self._status
+        settled = self._read_at - max(status.st_mtime_ns, status.st_ctime_ns) > SETTLED_AFTER
+        return (*self.signature, status.st_ctime_ns) if settled else None
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Version):
@@ -314,7 +332,8 @@ class Reader(StoredFile):
         """Look at what was opened; anything but a plain file is closed and refused."""
         try:
             status = os.fstat(self.descriptor.fileno())
-            _refuse_special(status, self.name)
+            if not stat.S_ISREG(status.st_mode):
+                refuse_special(status, self.name)
             self.size = status.st_size
             self._version = Version(status)
             self._digest = new_digest() if self._exact else None
@@ -370,71 +389,13 @@ class Reader(StoredFile):
         try:
             return os.read(self.descriptor.fileno(), size)
         except OSError as error:
-            name(error, self.name)
+            tell_path(error, self.name)
             raise
 
     def close(self) -> None:
         """Close the descriptor."""
         self.descriptor.let_go()
         super().close()
-
-
-class Replacement:
-    """One replacement of a file: the block writes, its clean end publishes.
-
-    A class, not a generator, for an interrupt inside __enter__ or __exit__ must still clean up. One
-    that comes as __exit__ begins is before every `try`: then this object is dropped, and everything
-    goes with it, at once. So nothing that it holds may refer to it.
-    """
-
-    def __init__(self, location: LocalFile, expected: object, exact: bool) -> None:
-        self._location = location
-        self._expected = expected
-        self._exact = exact or expected is not ANY
-        self._lock: SidecarLock | None = None
-        self._writer: Writer | None = None
-
-    def __enter__(self) -> TempFile:
-        location, expected = self._location, self._expected
-        try:
-            from ._writer import Writer  # here: 4 ms of atomicwrites; inside: it can fail with EMFILE as well
-
-            if self._expected is not ANY:
-                self._lock = location.lock_for_this()
-            real, old = location.find()
-            _refuse_special(old, location.path)
-            # A difference that shows already spares the dump; that none shows proves nothing, see Version.
-            if self._expected is not ANY and (old and signature(old)) != getattr(self._expected, "signature", None):
-                location.require(self._expected)
-            self._writer = Writer(location, real, old, expected, self._exact)
-            self._frame: AbstractContextManager[object] = self._writer.open()
-            self._frame.__enter__()
-            return self._writer.file
-        except BaseException as error:
-            self._give_up(error)
-            if isinstance(error, OSError):
-                name(error, location.path)
-            raise
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        try:
-            self._frame.__exit__(kind, error, trace)
-        except BaseException as failure:
-            self._give_up(failure)
-            if isinstance(failure, OSError):
-                name(failure, self._location.path)
-            raise
-        self._give_up(error)
-        if isinstance(error, OSError) and error.filename is None:
-            name(error, self._location.path)  # ours, from write(); one with a name of its own is dump's
-
-    def _give_up(self, error: BaseException | None) -> None:
-        try:
-            if self._writer is not None:
-                self._writer.clean_up(error)
-        finally:
-            if self._lock is not None:
-                self._lock.release()
 
 
 def new_digest() -> Any:
@@ -449,9 +410,9 @@ def signature(status: os.stat_result) -> tuple[int, int, int, int]:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def name(error: OSError, path: Any) -> None:
+def tell_path(error: BaseException, path: Any) -> None:
     """Make an OSError name the path that the program gave, whatever file the system call was about."""
-    if error.errno is not None and error.filename != path:
+    if isinstance(error, OSError) and error.errno is not None and error.filename != path:
         if error.filename not in (None, os.fspath(path)):
             error.add_note(f"the system call was about {error.filename!r}")
         error.filename = path
@@ -459,7 +420,7 @@ def name(error: OSError, path: Any) -> None:
             del error.filename2
 
 
-def _refuse_special(status: os.stat_result | None, path: Any) -> None:
+def refuse_special(status: os.stat_result | None, path: Any) -> None:
     """Refuse what is no plain file: reading one may hang, replacing one breaks the system."""
     if status is not None and not stat.S_ISREG(status.st_mode):
         if stat.S_ISDIR(status.st_mode):
@@ -476,26 +437,28 @@ def _absolute(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
             "give the path of the file, not an open file or descriptor"
         ) from None
     try:
-        os.fsencode(text)
+        if not text.isascii():  # the usual case costs less so
+            os.fsencode(text)
     except UnicodeEncodeError as error:
         raise LocationError(f"path should be a file's path and cannot be encoded: {path!r} ({error})") from error
     if "\0" in text:
         raise LocationError(f"path should be a file's path and has a NUL inside: {path!r}")
     if not text:
         raise LocationError("path should be a file's path and is empty")
-    if os.path.basename(text) in ("", ".", ".."):
+    on_windows = os.name == "nt"
+    if (os.path.basename(text) if on_windows else text.rpartition("/")[2]) in ("", ".", ".."):
         raise LocationError(f"path should be a file's path and names a directory: {path!r}")
-    if os.name == "nt":
+    if on_windows:
         from ._windows import extended
 
         return extended(os.path.abspath(text))
-    if os.path.isabs(text):
+    if text.startswith("/"):
         return text  # works even where the current directory is lost
     try:
         # Joined, not normalised: `link/../file` is not `file` where link leads elsewhere.
         return os.path.join(os.getcwd(), text)
     except OSError as error:
-        name(error, path)
+        tell_path(error, path)
         raise
 
 

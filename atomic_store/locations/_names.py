@@ -11,13 +11,23 @@ def beside(real: str, tail: str) -> str:
     A NAME that leaves no room for the tail is cut and told apart by a hash of the whole of it;
     the same file has the same hidden name in every process.
     """
-    directory, name = os.path.split(real)
-    return with_tail(os.path.join(directory, f".{name}"), tail)
+    directory, name = split(real)
+    return f"{directory}{_with_room('.' + name, tail, directory)}{tail}"
 
 
 def with_tail(path: str, tail: str) -> str:
     """Give the path with a tail to its name, which is cut and told apart by a hash where there is no room."""
-    directory, name = os.path.split(path)
+    directory, name = split(path)
+    return f"{directory}{_with_room(name, tail, directory)}{tail}"
+
+
+def split(path: str) -> tuple[str, str]:
+    """Give the directory of an absolute path, with the separator at its end, and the name in it."""
+    name = path.rpartition(os.sep)[2]
+    return path[: len(path) - len(name)], name
+
+
+def _with_room(name: str, tail: str, directory: str) -> str:
     # 100: even eCryptfs, the shortest in use, allows names of 143 bytes; asking costs a system call.
     if len(os.fsencode(name)) > 100:
         room = _name_max(directory) - len(tail)
@@ -28,7 +38,7 @@ def with_tail(path: str, tail: str) -> str:
             while len(os.fsencode(name)) > room - len(mark):  # by characters: half a one is no name everywhere
                 name = name[:-1]
             name += mark
-    return os.path.join(directory, name + tail)
+    return name
 
 
 def _name_max(directory: str) -> int:

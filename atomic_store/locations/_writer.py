@@ -22,18 +22,20 @@ import atomicwrites
 from ..errors import AtomicStoreError, UncertainCommitError
 from ._descriptor import CAREFUL, Descriptor
 from ._flock import NO_LOCKS, flock
-from ._local import Version, new_digest
-from ._names import beside, with_tail
-from .base import StoredFile
+from ._local import Version, new_digest, refuse_special, signature, tell_path
+from ._names import beside, split, with_tail
+from .base import ANY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import TracebackType
     from typing import Any
 
     from _typeshed import ReadableBuffer
 
     from ._local import LocalFile
+    from ._lock import SidecarLock
 
 BUFFER = 1 << 16  # bytes; what a csv writer hands over row by row reaches the kernel in such pieces
 STALE_AFTER = 60  # seconds; a younger temp may belong to a writer that has not locked it yet
@@ -59,12 +61,16 @@ if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows does not fork
     os.register_at_fork(after_in_child=_after_fork)
 
 
-class TempFile(StoredFile):
-    """The hidden file that becomes the new one: binary, written from front to back."""
+class TempFile:
+    """The hidden file that becomes the new one: binary, written from front to back.
+
+    A plain class: what io.RawIOBase does at its making and end costs as much as a commit's own steps.
+    """
 
     def __init__(self, path: Any, exact: bool) -> None:
         self.name = path
         self.descriptor = Descriptor()
+        self.closed = False
         self._buffer = bytearray()
         self._size = 0
         self._lent = False
@@ -95,13 +101,14 @@ class TempFile(StoredFile):
         if self.closed:
             raise ValueError(f"write to the closed file of {self.name!r}")
         view = memoryview(data).cast("B")
-        if len(view) + len(self._buffer) <= BUFFER:
+        size = len(view)
+        if size + len(self._buffer) <= BUFFER:
             self._buffer += view
         else:
             self.flush()
             self._write_out(view)
-        self._size += len(view)
-        return len(view)
+        self._size += size
+        return size
 
     def flush(self) -> None:
         """Hand what was written to the kernel."""
@@ -128,11 +135,8 @@ class TempFile(StoredFile):
 
     def close(self) -> None:
         """Close the descriptor; what is still in the buffer is given up, sync() has been before."""
-        self._buffer = bytearray()  # first: the base class would flush it
-        try:
-            self.descriptor.close()
-        finally:
-            super().close()
+        self.closed = True
+        self.descriptor.close()
 
     def seal(self, status: os.stat_result) -> None:
         """Settle the version of what was written, by the status of the file after the last write."""
@@ -144,36 +148,97 @@ class TempFile(StoredFile):
 
 
 class Writer(atomicwrites.AtomicWriter):
-    """One commit, as a context that open() gives: whoever drops that in the middle drops the temp as well.
+    """One replacement of a file, as a context: the block writes, its clean end publishes.
+
+    The steps are AtomicWriter's four hooks. Its frame is a generator, and cannot be ours: it leaves a
+    temp whose opening was interrupted, and rolls back after the rename as well. Here an
+    interrupt inside __enter__ or __exit__ still cleans up. One that comes as __exit__ begins is before
+    every `try`: then this object is dropped, and its finalizer does it. So nothing that it holds
+    may refer to it; and only a writer with something to undo has a finalizer, since what a signal
+    handler raises in one is thrown away.
 
     Args:
         place: what is written, and how.
-        real: the absolute path to replace, its links resolved.
-        old: the status of the file to replace, None where there is none.
         expected: the version that the place must hold just before the rename, None: nothing, ANY: whatever.
         exact: whether the file's version needs a digest.
     """
 
-    def __init__(self, place: LocalFile, real: str, old: os.stat_result | None, expected: object, exact: bool) -> None:
-        super().__init__(real, mode="wb", overwrite=expected is not None)
-        self.real = real
+    def __init__(self, place: LocalFile, expected: object, exact: bool) -> None:
+        super().__init__(place.path, mode="wb", overwrite=expected is not None)
         self._place = place
-        self._old = old
         self._expected = expected
-        # Both exist before anything is made: whoever interrupts us finds what to remove.
-        self.file = TempFile(place.path, exact)
-        self._temp = temp_name(real)
+        # It exists before anything is made: whoever interrupts us finds what to close.
+        self.file = TempFile(place.path, exact or expected is not ANY)
         self._process = _process
-        self._temp_gone = False
+        self._temp = ""  # while there is one, its path
+        self._lock: SidecarLock | None = None
         self._unchanged = False
+
+    def open(self) -> Writer:  # type: ignore[override]  # the base gives its generator
+        """Give the context, which is this object."""
+        return self
+
+    def __enter__(self) -> TempFile:
+        """Lock if there is something to compare, find the file, and begin the new one.
+
+        Raises:
+            ConflictError: it shows already that the place does not hold what was expected.
+        """
+        place, expected = self._place, self._expected
+        self.__class__ = _Unfinished  # pyright: ignore[reportAttributeAccessIssue]  # with the finalizer
+        try:
+            if expected is not ANY:
+                self._lock = place.lock_for_this()
+            self.real, self._old = place.find()
+            refuse_special(self._old, place.path)
+            # A difference that shows already spares the dump; that none shows proves nothing, see Version.
+            if expected is not ANY and (self._old and signature(self._old)) != getattr(expected, "signature", None):
+                place.require(expected)
+            return self.get_fileobject()
+        except BaseException as error:
+            self._end(error)
+            tell_path(error, place.path)
+            raise
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Publish what was written, or, after an exception, drop it."""
+        try:
+            if error is None:
+                self.sync(self.file)
+                self.file.close()
+                self.commit(self.file)
+                if self._lock is None and not self._temp:  # nothing is left to clean up
+                    self.__class__ = Writer  # pyright: ignore[reportAttributeAccessIssue]  # and without it again
+                    return
+        except BaseException as failure:
+            self._end(failure)
+            tell_path(failure, self._place.path)
+            raise
+        self._end(error)
+        if isinstance(error, OSError) and error.filename is None:
+            tell_path(error, self._place.path)  # ours, from write(); one with a name of its own is dump's
+
+    def _end(self, error: BaseException | None) -> None:
+        """Clean up and give the lock back."""
+        try:
+            self.rollback(self.file, error)
+        finally:
+            if self._lock is not None:
+                self._lock.release()
+        self.__class__ = Writer  # pyright: ignore[reportAttributeAccessIssue]  # and without it again
 
     def get_fileobject(self, **_: Any) -> TempFile:  # type: ignore[override]  # the base says IO; ours is one
         """Open the temp beside the real file: never through a link, never wider than the file it replaces."""
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | CAREFUL
         created = 0o666 if self._place.mode is None else self._place.mode
         mode = created if self._old is None else 0o600
+        self._temp = temp_name(self.real)  # known before it is made, as above
         descriptor = self.file.descriptor.take(os.open, self._temp, flags, mode)
-        _mark_in_use(descriptor)
+        try:
+            flock(descriptor, wait=False)  # it is in use: nobody sweeps it
+        except OSError as error:
+            if error.errno not in NO_LOCKS:  # where there are none, no sweeper can lock it either, and so none removes it
+                raise
         return self.file
 
     def sync(self, f: Any) -> None:
@@ -200,7 +265,8 @@ class Writer(atomicwrites.AtomicWriter):
     def commit(self, f: Any) -> None:
         """Rename the temp to the real name and make the name durable, as far as asked for."""
         # Once more: those who lock have been waiting, others may have come while dump was at work.
-        self._place.require(self._expected)
+        if self._expected is not ANY:
+            self._place.require(self._expected)
         _durably(self._publish, self.real, self._place, f.version)
 
     def _is_stored(self, f: TempFile, size: int) -> bool:
@@ -225,7 +291,7 @@ class Writer(atomicwrites.AtomicWriter):
 
     def _publish(self) -> None:
         if self._unchanged:
-            self._discard(None)  # what fails here is tried again by clean_up()
+            self._discard(None)  # what fails here is tried again by rollback()
         elif self._expected is None:
             self._link()
         else:
@@ -245,14 +311,14 @@ class Writer(atomicwrites.AtomicWriter):
                     self.real,
                 ) from error
             raise
-        self._temp_gone = True
+        self._temp = ""
 
     def _link(self) -> None:
         """Publish under a name that must be free: unlike rename(2), link(2) replaces nothing."""
         try:
             if _on_windows():
                 _patiently(atomicwrites.move_atomic, self._temp, self.real)
-                self._temp_gone = True
+                self._temp = ""
                 return
             os.link(self._temp, self.real)
         except FileExistsError:
@@ -264,23 +330,21 @@ class Writer(atomicwrites.AtomicWriter):
                 raise
             self._rename()  # FAT and the like; compare() has just looked, under the lock
             return
-        self._discard(None)  # that name is one too many now; what fails here is tried again by clean_up()
+        self._discard(None)  # that name is one too many now; what fails here is tried again by rollback()
 
-    def rollback(self, f: Any) -> None:  # noqa: ARG002 - None where the opening was interrupted: ours is known before
-        """Clean up where the frame fails, and where an interrupt kept everybody else from doing so and it is dropped."""
-        self.clean_up(None)
-
-    def clean_up(self, error: BaseException | None) -> None:
-        """Close and remove what the commit has left; what cannot be removed is named in a note."""
+    def rollback(self, f: Any, error: BaseException | None = None) -> None:
+        """Close the temp and remove it, unless it was published; what cannot be removed is named in a note to `error`."""
         try:
-            self.file.close()
+            f.close()
         except OSError as failure:
             if error is not None:
                 error.add_note(f"closing the temp file failed too: {failure}")
-        if not self._temp_gone and self._process == _process:  # a child leaves its parent's commit alone
+        if self._process == _process:  # a child leaves its parent's commit alone
             self._discard(error)
 
     def _discard(self, error: BaseException | None) -> None:
+        if not self._temp:
+            return
         try:
             os.unlink(self._temp)
         except FileNotFoundError:
@@ -289,7 +353,14 @@ class Writer(atomicwrites.AtomicWriter):
             if error is not None:
                 error.add_note(f"the temp file {self._temp!r} could not be removed: {failure}")
             return
-        self._temp_gone = True
+        self._temp = ""
+
+
+class _Unfinished(Writer):
+    """A writer that has something to undo, and does so when nobody holds it any more."""
+
+    def __del__(self) -> None:
+        self._end(None)
 
 
 def temp_name(real: str) -> str:
@@ -345,7 +416,7 @@ def _durably(change: Callable[[], None], real: str, place: LocalFile, version: o
     syncs = place.fsync is True and not _on_windows()
     try:
         if syncs:  # opened first: what stands in the way of the last step shall end it before the change
-            _open_directory(directory, os.path.dirname(real))
+            _open_directory(directory, split(real)[0])
         change()
         if syncs:
             _sync_directory(directory, place.path, version)
@@ -393,7 +464,7 @@ def sweep(real: str) -> None:
     A temp is left alone while it is younger than STALE_AFTER or locked by its writer. What cannot
     be removed stays: house-keeping fails no commit.
     """
-    directory, prefix = os.path.split(beside(real, f".{'0' * 16}.tmp"))
+    directory, prefix = split(beside(real, f".{'0' * 16}.tmp"))
     pattern = re.compile(re.escape(prefix.removesuffix(f"{'0' * 16}.tmp")) + r"[0-9a-f]{16}\.tmp")
     try:
         found = [name for name in os.listdir(directory) if pattern.fullmatch(name)]
@@ -426,15 +497,6 @@ def _warn(message: str, *args: object) -> None:
         from ..log import warn
 
         warn(message, *args)
-
-
-def _mark_in_use(descriptor: int) -> None:
-    try:
-        flock(descriptor, wait=False)
-    except OSError as error:
-        if error.errno not in NO_LOCKS:
-            raise
-        # Without locks no sweeper can lock the temp either, and so none removes it.
 
 
 def _keep_attributes(descriptor: int, new: os.stat_result, real: str, old: os.stat_result) -> None:
@@ -481,13 +543,9 @@ def _keep_xattrs(descriptor: int, real: str, group_kept: bool) -> bool:
             _keep_xattr(descriptor, real, name)
     if group_kept and _ACL in names:
         group_kept = _keep_xattr(descriptor, real, _ACL)
-    if _ACL not in names or not group_kept:
+    if (_ACL not in names or not group_kept) and _ACL in _xattrs(descriptor):
         # The directory's default ACL has given the temp one, which the mode would wake up (acl(5)).
-        try:
-            os.removexattr(descriptor, _ACL)
-        except OSError as error:
-            if error.errno not in (errno.ENODATA, *_NOT_PERMITTED):
-                raise
+        os.removexattr(descriptor, _ACL)
     return group_kept
 
 
@@ -501,9 +559,9 @@ def _keep_xattr(descriptor: int, real: str, name: str) -> bool:
     return True
 
 
-def _xattrs(real: str) -> list[str]:
+def _xattrs(file: str | int) -> list[str]:
     try:
-        return os.listxattr(real)
+        return os.listxattr(file)
     except FileNotFoundError:
         return []  # deleted meanwhile by somebody else; the commit goes on and makes it anew
     except OSError as error:
