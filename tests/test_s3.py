@@ -93,6 +93,9 @@ def test_scheme_is_read_in_any_case(server: Server) -> None:
         ({"key": b"key"}, TypeError),
         ({"bucket": None}, TypeError),
         ({"client": "s3"}, TypeError),
+        ({"key": "\ud800"}, LocationError),
+        ({"put_options": [("StorageClass", "STANDARD_IA")]}, TypeError),
+        ({"progress": 5}, TypeError),
     ],
 )
 def test_option_that_can_only_break_is_refused(server: Server, options: dict[str, Any], error: type[Exception]) -> None:
@@ -100,6 +103,16 @@ def test_option_that_can_only_break_is_refused(server: Server, options: dict[str
     arguments: dict[str, Any] = {"bucket": server.bucket, "key": "key"}
     with pytest.raises(error):
         S3Object(**{**arguments, **options})
+
+
+def test_misspelled_option_is_not_left_out(server: Server) -> None:
+    """An option that put_object does not know is refused before anything is sent: a typo must not cost an encryption."""
+    place = S3Object(server.bucket, server.new_key(), put_options={"ServersideEncryption": "aws:kms"})
+    with pytest.raises(LocationError, match="ServersideEncryption"):
+        atomic_store.open(place, default=1)
+    with pytest.raises(LocationError, match="ServersideEncryption"), place.replace() as file:
+        file.write(b"secret")
+    assert server.peek(place.key) is None
 
 
 def test_own_client_and_options_reach_the_service(server: Server) -> None:

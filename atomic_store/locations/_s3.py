@@ -47,8 +47,9 @@ class S3Object(Location):
         progress: called with the number of bytes sent or received since its last call.
 
     Raises:
-        TypeError: bucket or key is no str, or `client` no client.
-        LocationError: bucket or key can be none, or an option is the store's own.
+        TypeError: bucket or key is no str, `client` no client, put_options no dict, or progress no function.
+        LocationError: bucket or key can be none, or an option is the store's own; from the first use: it is
+            no argument of put_object.
         MissingLibraryError: boto3 is not installed.
     """
 
@@ -73,6 +74,10 @@ class S3Object(Location):
         self.key = _text("key", key, self._path)
         if key.endswith("/"):
             raise LocationError(f"path should name one object, and the key of {self._path!r} ends in a slash")
+        if put_options is not None and not hasattr(put_options, "keys"):
+            raise TypeError(f"put_options should be a dict of arguments of put_object, not {put_options!r}")
+        if progress is not None and not callable(progress):
+            raise TypeError(f"progress should be a function that takes a number of bytes, not {progress!r}")
         taken = sorted(_OURS.intersection(put_options or {}))
         if taken:
             raise LocationError(f"put_options of {self._path!r} should leave {', '.join(taken)} to the store")
@@ -103,8 +108,18 @@ class S3Object(Location):
             raise failure.error(self._path, "make a client for") from failure.__cause__
 
     def call(self, method: str, **arguments: Any) -> Any:
-        """Call a method of the client for this object; what goes wrong is a Failure."""
-        return self._boto.call(self.client, method, {"Bucket": self.bucket, "Key": self.key, **arguments}, self.put_options)
+        """Call a method of the client for this object; what goes wrong is a Failure.
+
+        Raises:
+            LocationError: put_options has what put_object does not know: left out, a misspelled encryption would be none.
+        """
+        client = self.client
+        unknown = sorted(self.put_options.keys() - self._boto.known(client, "put_object"))
+        if unknown:
+            raise LocationError(
+                f"put_options of {self._path!r} should be arguments of put_object, and {', '.join(unknown)} is none"
+            )
+        return self._boto.call(client, method, {"Bucket": self.bucket, "Key": self.key, **arguments}, self.put_options)
 
     def read(self, exact: bool = False) -> Reader | None:  # noqa: ARG002 - an ETag is exact
         """Open the object, or return None when there is none: the service says "NoSuchKey", and nothing else will do.
@@ -305,6 +320,10 @@ def _text(what: str, text: Any, path: str) -> str:
         raise TypeError(f"{what} should be a str, not {text!r}")
     if not text or "\0" in text:
         raise LocationError(f"{what} should be text without NUL and is {text!r} in {path!r}")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise LocationError(f"{what} should be text that can be encoded, not {text!r} in {path!r} ({error})") from error
     return text
 
 

@@ -77,14 +77,19 @@ def is_aws(client: Any) -> bool:
     return host.endswith((".amazonaws.com", ".amazonaws.com.cn"))
 
 
+def known(client: Any, method: str) -> set[str]:
+    """Give the names of the arguments that a client's method such as "get_object" takes."""
+    return set(client.meta.service_model.operation_model(client.meta.method_to_api_mapping[method]).input_shape.members)
+
+
 def call(client: Any, method: str, arguments: dict[str, Any], options: dict[str, Any]) -> Any:
     """Call a client's method such as "get_object" with its arguments, and those of the options that it knows.
 
     Raises:
         Failure: the answer is an error, or there is none.
     """
-    known = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[method]).input_shape.members
-    fitting = {name: value for name, value in options.items() if name in known}
+    taken = known(client, method)
+    fitting = {name: value for name, value in options.items() if name in taken}
     return _translated(getattr(client, method), **{**fitting, **arguments})
 
 
