@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
-HANGS_AFTER = 20  # seconds; whoever waits for a program that long fails instead of hanging
+HANGS_AFTER = 120  # seconds; whoever waits for a program that long fails instead of hanging; a busy machine is no failure
 
 # What each program begins with. Its first argument is the path; `value` is a counter of always the same size, for a
 # change of size would be seen too easily.
