@@ -364,8 +364,22 @@ class AtomicStore(Generic[T]):
                 except LoadError as error:
                     if not self._quarantines or not error.damaged:
                         raise
+                    if self._takes_now(file.version):
+                        raise (error.__cause__ or error) from None
                     self._set_aside(file.version, error)
         return _copy(self._default), None, False
+
+    def _takes_now(self, version: object) -> bool:
+        """Say whether the format takes what it has just refused: a signal handler, a timeout's say, has raised in there."""
+        file = self._location.read(exact=True)
+        if file is None:
+            return False
+        with file:
+            try:
+                self._codec.load(file)
+            except LoadError:
+                return False
+            return file.version == version
 
     def _set_aside(self, version: object, error: LoadError) -> None:
         """Move what no format can read out of the way, and say so."""
