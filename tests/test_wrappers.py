@@ -189,6 +189,7 @@ def test_migration_that_fails_is_named_and_changes_nothing(migration: Any, told:
         (1, {"0": first}, "functions by the version"),
         (1, {False: first}, "functions by the version"),
         (1, {0: None}, "functions by the version"),
+        (1, [first], "a dict of functions by the version"),
         (-1, None, "version should be an int from 0 up"),
         (True, None, "version should be an int from 0 up"),
         ("1", None, "version should be an int from 0 up"),

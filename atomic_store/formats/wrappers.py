@@ -112,9 +112,11 @@ class Versioned(Wrapper):
     def __init__(self, format: Any, version: int, migrations: Mapping[int, Callable[[Any], Any]] | None = None) -> None:
         super().__init__(format)
         self.version = version
-        self.migrations = dict(migrations or {})
         if not _is_version(version):
             raise FormatError(f"version should be an int from 0 up, not {version!r}")
+        if migrations is not None and not hasattr(migrations, "keys"):
+            raise FormatError(f"migrations should be a dict of functions by the version they begin at, not {migrations!r}")
+        self.migrations = dict(migrations or {})
         for step, migration in self.migrations.items():
             if not _is_version(step) or not callable(migration):
                 raise FormatError(f"migrations should be functions by the version they begin at, not {step!r}: {migration}")
