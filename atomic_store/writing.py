@@ -36,6 +36,8 @@ class AtomicWrite(Generic[F]):
     def __init__(self, location: Path, mode: str, overwrite: bool) -> None:
         if mode not in ("w", "wb"):
             raise ValueError(f'mode should be "wb" or "w", not {mode!r}: nothing is read, and nothing appended')
+        if overwrite not in (True, False):
+            raise TypeError(f"overwrite should be True or False, not {overwrite!r}")
         self._location = locations.resolve(location)
         self._mode = mode
         self._overwrite = overwrite
@@ -166,7 +168,7 @@ def atomic_write(location: Path, mode: str = "wb", overwrite: bool = True) -> At
     Raises:
         FileExistsError: overwrite=False, and there is something.
         UncertainCommitError: it is visible but may not last, or nobody knows.
-        LocationError, TypeError: `location` can be none; ValueError: an unknown mode.
+        LocationError, TypeError: `location` can be none; ValueError, TypeError: an unknown mode or overwrite.
         OSError: the place cannot be written; what was there is whole.
     """
     return AtomicWrite(location, mode, overwrite)

@@ -197,6 +197,15 @@ def test_file_that_cannot_be_read_is_told() -> None:
         assert inside(place) == ["state.json"]
 
 
+def test_missing_directory_is_told_by_the_name_that_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The report names the path as it was spelled, and not a scratch directory that nobody knows."""
+    monkeypatch.chdir(tmp_path)
+    report = atomic_store.check("no such directory/state.json")
+    assert not report["access"]
+    assert "No such file or directory: 'no such directory/state.json'" in str(report)
+    assert ".check" not in str(report)
+
+
 def test_file_mounted_by_itself_is_told(tmp_path: Path) -> None:
     """A single file that is mounted into a container can be read, and not replaced: the report says what to mount."""
     (tmp_path / "source.json").write_text("1")

@@ -65,6 +65,14 @@ def test_other_mode_is_refused_at_once(mode: Any, tmp_path: Path) -> None:
     assert inside(tmp_path) == []
 
 
+@pytest.mark.parametrize("overwrite", ["no", None, 2])
+def test_overwrite_that_is_no_bool_overwrites_nothing(overwrite: Any, tmp_path: Path) -> None:
+    """overwrite="no" would be true: it is a TypeError before anything is touched."""
+    (tmp_path / "a").write_bytes(b"old")
+    with pytest.raises(TypeError, match="overwrite should be"):
+        atomic_store.atomic_write(tmp_path / "a", overwrite=overwrite)
+
+
 def test_path_that_can_be_none_is_refused_at_once() -> None:
     """What names no place is refused by the call, not by the block."""
     with pytest.raises(LocationError):
