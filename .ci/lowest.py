@@ -5,6 +5,7 @@ With --extras, print the extras that users install instead, those of developers 
 
 from __future__ import annotations
 
+import itertools
 import sys
 import tomllib
 from pathlib import Path
@@ -32,7 +33,7 @@ def main() -> None:
     if sys.argv[1:] == ["--extras"]:
         print(",".join(sorted(extras)))
     else:
-        print("\n".join(map(constraint, [*project["dependencies"], *sum(extras.values(), [])])))
+        print("\n".join(map(constraint, itertools.chain(project["dependencies"], *extras.values()))))
 
 
 if __name__ == "__main__":

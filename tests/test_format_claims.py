@@ -13,6 +13,7 @@ import re
 import threading
 import tomllib
 import uuid
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -184,7 +185,9 @@ def test_value_that_cannot_be_held_changes_nothing(name: str, value: Any, error:
     assert place.content == before
 
 
-WRITTEN_ONLY: list[tuple[str, Any]] = [("msgpack", {(1, 2): 3}), ("toml", nested(150)), ("cbor", nested(500))]
+WRITTEN_ONLY: list[tuple[str, Any]] = [("msgpack", {(1, 2): 3}), ("cbor", nested(500))]
+if tuple(map(int, version("tomlkit").split("."))) >= (0, 15, 1):  # older ones read it; .ci/run tests the oldest as well
+    WRITTEN_ONLY.append(("toml", nested(150)))
 
 
 @pytest.mark.parametrize(("name", "value"), WRITTEN_ONLY)
