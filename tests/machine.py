@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+import atomicwrites
 import pytest
 from support import require
 
@@ -125,3 +126,20 @@ def put(path: Any, value: object, **options: Any) -> None:
     store = atomic_store.open(path, **options)
     store.value = value
     store.commit()
+
+
+def public_python(place: Path) -> Path:
+    """Make a virtual environment that every user can reach, with the library, at `place`; give its Python.
+
+    It is that of the system's Python: the one that runs these tests may lie in a directory that is closed to others.
+    """
+    system = "/usr/bin/python3"
+    require(os.path.exists(system), f"needs {system}")
+    new_enough = "import sys; sys.exit(sys.version_info < (3, 11))"
+    require(subprocess.run([system, "-c", new_enough], check=False).returncode == 0, f"needs {system} to be 3.11 or newer")
+    subprocess.run([system, "-m", "venv", "--without-pip", str(place)], check=True)
+    (site_packages,) = place.glob("lib/python*/site-packages")
+    for package in (atomic_store, atomicwrites):
+        source = Path(str(package.__file__)).parent
+        shutil.copytree(source, site_packages / source.name, ignore=shutil.ignore_patterns("__pycache__"))
+    return place / "bin" / "python"

@@ -21,7 +21,7 @@ ON_S3 = ["s3.md", "from-s3dictionary.md"]
 OTHERS = [ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"]
 
 # A block of another language is shown and not run. What looks like Python must be Python, or it would go untested.
-NOT_RUN = {"c", "console", "csv", "diff", "ini", "json", "mermaid", "sh", "text", "toml", "xml", "yaml"}
+NOT_RUN = {"c", "console", "csv", "diff", "dockerfile", "ini", "json", "mermaid", "sh", "text", "toml", "xml", "yaml"}
 
 
 class Block(NamedTuple):
