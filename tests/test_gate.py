@@ -39,11 +39,11 @@ def gate(directory: Path, lines: str) -> Path:
     return path
 
 
-def run(directory: Path, lines: str) -> tuple[int, str, list[list[str]]]:
+def run(directory: Path, lines: str, limit: int = HANGS_AFTER) -> tuple[int, str, list[list[str]]]:
     """Run such a gate; give its exit status, what it prints, and its table without the seconds."""
     done = subprocess.run(
         ["bash", str(gate(directory, lines))],
-        env={**os.environ, "TMPDIR": str(directory), "LIMIT": "2"},
+        env={**os.environ, "TMPDIR": str(directory), "LIMIT": str(limit)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -74,7 +74,7 @@ def test_everything_that_holds_is_accepted(tmp_path: Path) -> None:
         ("plain bad", "yes", "exit status 1"),
         ("plain missing", "no", "there is no such thing"),
         ("plain unheard_of", "yes", "exit status 127"),
-        ("plain slow", "yes", "ended after 2 seconds"),
+        ("plain slow", "yes", "ended after 5 seconds"),
         ("tests good fine", "yes", "fine; 0 passed, 0 failed; no test passed"),
         ("tests pytest_ '2 passed, 1 skipped'", "yes", "2 passed, 0 failed; 1 left out"),
         ("tests pytest_ '2 passed, 1 deselected'", "yes", "2 passed, 0 failed; 1 left out"),
@@ -83,7 +83,8 @@ def test_everything_that_holds_is_accepted(tmp_path: Path) -> None:
 @pytest.mark.parametrize("slots", [1, 2])
 def test_nothing_that_fails_is_accepted(line: str, ran: str, why: str, slots: int, tmp_path: Path) -> None:
     """A stage that fails, cannot run, hangs, or leaves a test out fails the gate, says why, and stops no other stage."""
-    status, output, rows = run(tmp_path, f"side_by_side {slots}\nstage it {line}\nstage next plain good fine")
+    lines = f"side_by_side {slots}\nstage it {line}\nstage next plain good fine"
+    status, output, rows = run(tmp_path, lines, 5 if "slow" in line else HANGS_AFTER)
     assert rows == [["it", ran, "FAILED", why], ["next", "yes", "ok", "fine"]]
     assert status == 1
     assert output.splitlines()[-1].endswith(" passed, 1 failed")
