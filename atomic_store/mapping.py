@@ -98,12 +98,12 @@ class StoredDict(UserDict["Any", "Any"]):
         self._changed()
 
     def clear(self) -> None:
-        """Delete all items; autosave saves once."""
+        """Delete all items; autosave saves once, and raises what save() does."""
         self.data.clear()
         self._changed()
 
     def update(self, other: Any = (), /, **items: Any) -> None:
-        """Set many items; autosave saves once, and not at all if an error comes between."""
+        """Set many items; autosave saves once, raising what save() does, and not at all if an error comes between."""
         self._bulk += 1
         try:
             super().update(other, **items)
@@ -129,7 +129,10 @@ class StoredDict(UserDict["Any", "Any"]):
         return self._twin({**other, **self.data})
 
     def copy(self) -> Self:
-        """Give another dict of the same items on the same place, without autosave: only its own save() writes."""
+        """Give another dict of the same items on the same place, without autosave: only its own save() writes.
+
+        Raises nothing.
+        """
         from copy import copy
 
         return self._twin(copy(self.data))

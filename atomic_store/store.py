@@ -43,14 +43,15 @@ class AtomicStore(Generic[T]):
 
     Use it as a context manager, which commits when the block ends without an exception, or call
     commit(). Entering it again inside its own block is allowed. What open() says of the parameters
-    holds here too.
+    holds here too, and it raises what open() does.
 
     Attributes:
         path: the place, as the program spelled it. Assigning another one moves the store: nothing
             is read, the next commit writes there.
         format: what the value is encoded with: for None and "json" the json module, and so on.
         is_binary: whether the format speaks bytes: what was asked for, else False for JSON only.
-        load_kwargs, dump_kwargs: keywords of every load and dump; may be changed in place.
+        load_kwargs: keywords of every load; may be changed in place.
+        dump_kwargs: keywords of every dump; the same.
         ignore_inner_exits: whether only leaving the outermost block commits.
         level: how many blocks of this store are open.
         stored: whether the place held something when it was last read.
@@ -115,7 +116,7 @@ class AtomicStore(Generic[T]):
 
     @property
     def value(self) -> T:
-        """The value: change it in place, or assign a new one."""
+        """The value. Change it in place, or assign a new one."""
         return self._value
 
     @value.setter
@@ -256,7 +257,12 @@ class AtomicStore(Generic[T]):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Leave a block: commit, unless an exception ends it or `ignore_inner_exits` waits for the outermost."""
+        """Leave a block: commit, unless an exception ends it or `ignore_inner_exits` waits for the outermost.
+
+        Raises:
+            AtomicStoreError: it was left more often than entered.
+            Exception: as from commit().
+        """
         if self.level <= 0:
             raise AtomicStoreError(f"the store {self.path!r} was left more often than entered")
         self.level -= 1  # before anything that an interrupt could keep from happening

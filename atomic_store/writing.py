@@ -46,7 +46,13 @@ class AtomicWrite(Generic[F]):
         return f"<atomic_write of {self._location.path!r}, mode {self._mode!r}>"
 
     def __enter__(self) -> F:
-        """Begin the new file; nobody sees it yet."""
+        """Begin the new file; nobody sees it yet.
+
+        Raises:
+            FileExistsError: overwrite=False, and there is something.
+            AtomicStoreError: it is entered already.
+            OSError: the place cannot be written.
+        """
         if self._open:
             raise AtomicStoreError(f"the block that writes {self._location.path!r} is open: call atomic_write() once more")
         self._sink = NewFile(self._location.path)
@@ -62,7 +68,13 @@ class AtomicWrite(Generic[F]):
         return file
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Publish the file, or, after an exception, nothing at all."""
+        """Publish the file, or, after an exception, nothing at all.
+
+        Raises:
+            FileExistsError: overwrite=False, and something has appeared meanwhile.
+            UncertainCommitError: it is visible but may not last, or nobody knows.
+            OSError: the place cannot be written, or a write of the block had failed; what was there is whole.
+        """
         self._open = False
         try:
             if error is None and not self._file.closed:

@@ -23,10 +23,14 @@ exclude_patterns = ["_build", "diagrams"]
 # As many levels of headings can be linked to as the pages have, under the names that viewers of repositories give them.
 myst_heading_anchors = 4
 
+# What stands between single backticks in a docstring is code.
+default_role = "code"
 autodoc_member_order = "bysource"
-# The signatures are written with their types, as mypy reads them; they are not evaluated.
-autodoc_typehints = "signature"
+# The docstrings say in words what each parameter takes. The types are for type checkers, and some names in them are
+# stand-ins at run time.
+autodoc_typehints = "none"
 autodoc_preserve_defaults = True
+toc_object_entries_show_parents = "hide"
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 
@@ -46,16 +50,22 @@ AT_THE_ROOT = {
 }
 
 
-def lead_to_the_including_page(_app: Sphinx, doctree: nodes.document) -> None:
-    """Let a link to a document at the root lead to the page that includes it."""
+def adapt_links(_app: Sphinx, doctree: nodes.document) -> None:
+    """Let links fit the site: to a document at the root by the page that includes it, with a title for a file's name."""
     for link in doctree.findall(pending_xref):
+        if link["reftype"] != "myst":
+            continue
         name = posixpath.basename(link["reftarget"]).removesuffix(".md")
-        if link["reftype"] == "myst" and name in AT_THE_ROOT:
+        if name in AT_THE_ROOT:
             link["refdomain"] = "doc"
             link["reftarget"] = AT_THE_ROOT[name]
             link["reftargetid"] = None
+        if link.astext().endswith(".md"):
+            # A file's name is a good text in a repository; here it becomes the title of what it leads to.
+            link["refexplicit"] = False
+            link[0].clear()
 
 
 def setup(app: Sphinx) -> None:
     """Register what this file adds."""
-    app.connect("doctree-read", lead_to_the_including_page)
+    app.connect("doctree-read", adapt_links)

@@ -20,6 +20,10 @@ class AbstractFormatFile:
             obj: the value of the store.
             fp: a file with write(); it takes str as well as bytes, unless is_binary was given.
             kwargs: the store's dump_kwargs.
+
+        Raises:
+            Exception: whatever says that the value cannot be written; the caller of commit() gets it as it
+                is, with a note, and the old value is whole.
         """
         raise NotImplementedError(f"{type(self).__name__} should define dump(obj, fp, **kwargs)")
 
@@ -29,6 +33,10 @@ class AbstractFormatFile:
         Args:
             fp: a binary file; if load() refuses that, it is called once more with a text file.
             kwargs: the store's load_kwargs.
+
+        Raises:
+            Exception: whatever says that the bytes are no value; the caller of open() gets a LoadError with
+                it as the cause.
         """
         raise NotImplementedError(f"{type(self).__name__} should define load(fp, **kwargs)")
 
@@ -42,6 +50,9 @@ class AbstractFormatBstr:
         Args:
             obj: the value of the store.
             kwargs: the store's dump_kwargs.
+
+        Raises:
+            Exception: as dump() of AbstractFormatFile.
         """
         raise NotImplementedError(f"{type(self).__name__} should define dumps(obj, **kwargs)")
 
@@ -51,6 +62,9 @@ class AbstractFormatBstr:
         Args:
             binary_string: bytes; if loads() refuses that, it is called once more with str.
             kwargs: the store's load_kwargs.
+
+        Raises:
+            Exception: as load() of AbstractFormatFile.
         """
         raise NotImplementedError(f"{type(self).__name__} should define loads(binary_string, **kwargs)")
 
@@ -66,9 +80,9 @@ class WrapBinaryFormat:
         self.format_bstr = format_bstr
 
     def dump(self, obj: Any, fp: Any, **kwargs: Any) -> None:
-        """Encode the value with dumps() and write it to the file."""
+        """Encode the value with dumps() and write it to the file. Raises what they raise."""
         fp.write(self.format_bstr.dumps(obj, **kwargs))
 
     def load(self, fp: Any, **kwargs: Any) -> Any:
-        """Read the file to its end and decode it with loads()."""
+        """Read the file to its end and decode it with loads(). Raises what they raise."""
         return self.format_bstr.loads(fp.read(), **kwargs)

@@ -36,7 +36,7 @@ ANY = _Any()
 
 
 def conflict(path: Any, expected: object, found: object) -> ConflictError:
-    """Give the error for a place that holds the version `found` instead of the `expected` one."""
+    """Give the error for a place that holds the version `found` instead of the `expected` one; who calls it raises it."""
     fact = (
         "somebody deleted it since it was read"
         if found is None
@@ -93,12 +93,19 @@ class Location(ABC):
         """Open what is stored, or return None when nothing is.
 
         With exact=True the file's version can tell new bytes from a mere touch. Only "does not
-        exist" is None: whatever else stands in the way of the bytes is raised.
+        exist" is None.
+
+        Raises:
+            OSError: whatever else stands in the way of the bytes.
         """
 
     @abstractmethod
     def version(self, known: object = None) -> object:
-        """Say which version is stored now, None when nothing is; `known` makes the answer cheap."""
+        """Say which version is stored now, None when nothing is; `known` makes the answer cheap.
+
+        Raises:
+            OSError: as read().
+        """
 
     @abstractmethod
     def replace(self, expected: object = ANY, exact: bool = False) -> Context:
@@ -111,6 +118,7 @@ class Location(ABC):
         Raises:
             ConflictError: the place does not hold `expected`; it was left alone.
             UncertainCommitError: it is visible but may not last, or nobody knows.
+            OSError: it cannot be written; what was stored is whole.
         """
 
     @abstractmethod
@@ -150,7 +158,7 @@ class Location(ABC):
 
 
 class Finding:
-    """What was found out about one promise of a place.
+    """What was found out about one promise of a place; a probe() makes them, which raises nothing.
 
     Attributes:
         promise: one word for it, the same at every place of a kind.
@@ -179,8 +187,8 @@ class Lock(ABC):
 
     @abstractmethod
     def adopt(self) -> None:
-        """Make the calling thread the holder: a generator may be left by another thread."""
+        """Make the calling thread the holder: a generator may be left by another thread. Raises nothing."""
 
     @abstractmethod
     def release(self) -> None:
-        """Give the lock back; in a child after a fork, do nothing."""
+        """Give the lock back; in a child after a fork, do nothing. Raises nothing."""

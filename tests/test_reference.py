@@ -1,0 +1,100 @@
+"""docs/reference/api.md has every public name, and each of them says what it raises."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+import atomic_store
+import atomic_store.locations.base
+from atomic_store import testing
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "api.md"
+
+# Their methods are written by who subclasses them.
+WRITTEN_BY_USERS = (testing.FormatContract, testing.LocationContract)
+
+
+class Entry(NamedTuple):
+    """A name of the reference: what it is, whether only the library makes it, and its members that are shown."""
+
+    name: str
+    thing: Any
+    made_by_us: bool
+    members: list[str]
+
+
+def entries() -> list[Entry]:
+    """Read the directives of the page."""
+    found: list[Entry] = []
+    pattern = r"^\.\. auto(?:function|class|exception|data):: ([\w.]+)(\(\))?\n((?:   .*\n)*)"
+    for name, made_by_us, options in re.findall(pattern, PAGE.read_text(encoding="utf-8"), re.MULTILINE):
+        module, _, attribute = name.rpartition(".")
+        lists = re.findall(r":(?:special-)?members: (.*)", options)
+        members = [member.strip() for members in lists for member in members.split(",")]
+        found.append(Entry(name, getattr(importlib.import_module(module), attribute), bool(made_by_us), members))
+    return found
+
+
+ENTRIES = entries()
+
+
+def is_said(thing: Any) -> bool:
+    """Find out whether a docstring says what is raised."""
+    return re.search(r"\b[Rr]ais(es|ing)\b", inspect.getdoc(thing) or "") is not None
+
+
+def test_no_public_name_is_missing_in_the_reference() -> None:
+    """What `__all__` lists, and what a location of one's own is made of, is on the page once, and nothing private."""
+    base = atomic_store.locations.base
+    parts = [name for name, thing in vars(base).items() if getattr(thing, "__module__", "") == base.__name__]
+    public = {f"atomic_store.{name}" for name in atomic_store.__all__}
+    public |= {f"atomic_store.testing.{name}" for name in testing.__all__}
+    public |= {f"{base.__name__}.{name}" for name in parts if not name.startswith("_")}
+    names = [entry.name for entry in ENTRIES]
+    assert sorted(names) == sorted(public | {entry.name for entry in ENTRIES if entry.made_by_us})
+    assert [name for name in names if "._" in name] == []
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+def test_no_public_name_keeps_silent_about_what_it_raises(entry: Entry) -> None:
+    """Each name and each member that is shown has a docstring; what can be called says what it raises."""
+    members = {name: inspect.getattr_static(entry.thing, name) for name in entry.members}
+    assert [name for name, member in members.items() if not inspect.getdoc(member)] == []
+    if isinstance(entry.thing, type) and issubclass(entry.thing, BaseException):
+        assert inspect.getdoc(entry.thing)  # it says when it is raised
+        return
+    assert inspect.getdoc(entry.thing)
+    calls = [member for member in members.values() if inspect.isfunction(member)]
+    if entry.thing not in WRITTEN_BY_USERS:
+        assert [call.__qualname__ for call in calls if not is_said(call)] == []
+    constructs = isinstance(entry.thing, type) and not entry.made_by_us and "__init__" in vars(entry.thing)
+    if inspect.isfunction(entry.thing) or (constructs and not calls):
+        assert is_said(entry.thing)
+
+
+@pytest.mark.parametrize("entry", [each for each in ENTRIES if isinstance(each.thing, type)], ids=lambda entry: entry.name)
+def test_no_public_method_is_left_out(entry: Entry) -> None:
+    """What a class defines for its users is shown with it; the parts of a seam are shown with the seam."""
+    if issubclass(entry.thing, BaseException):
+        return
+    inherited = {*dir(atomic_store.locations.base.Location), "dump", "load", "dumps", "loads"}
+    own = {
+        name
+        for name, member in vars(entry.thing).items()
+        if not name.startswith(("_", "test_")) and inspect.isfunction(member) and name not in inherited
+    }
+    assert own - set(entry.members) <= PARTS.get(entry.name, set())
+
+
+# What the library calls, and no user: a place asks its own parts.
+PARTS = {
+    "atomic_store.LocalFile": {"real", "find", "lock_for_this", "require"},
+    "atomic_store.S3Object": {"call", "receive", "beside", "abort_upload", "look", "settle"},
+    "atomic_store.testing.Memory": {"give_back", "comparing", "publish", "require"},
+}
