@@ -21,7 +21,7 @@ DOCUMENTS = ["README.md", *PAGES]
 OTHERS = ["CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]
 
 # These need a server, which has the bucket that they speak of.
-ON_S3 = {"docs/s3.md", "docs/from-s3dictionary.md"}
+ON_S3 = {"docs/s3.md", "docs/from-s3dictionary.md", "docs/how-to/containers-without-a-disk.md"}
 # These show no program: they lead to other pages, include what stands elsewhere, or are for those who build.
 WITHOUT_CODE = {
     "docs/index.md",
