@@ -21,7 +21,12 @@ DOCUMENTS = ["README.md", *PAGES]
 OTHERS = ["CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]
 
 # These need a server, which has the bucket that they speak of.
-ON_S3 = {"docs/s3.md", "docs/from-s3dictionary.md", "docs/how-to/containers-without-a-disk.md"}
+ON_S3 = {
+    "docs/from-s3dictionary.md",
+    "docs/how-to/containers-without-a-disk.md",
+    "docs/s3.md",
+    "docs/tutorials/first-ten-minutes.md",
+}
 # These show no program: they lead to other pages, include what stands elsewhere, or are for those who build.
 WITHOUT_CODE = {
     "docs/index.md",
@@ -31,13 +36,12 @@ WITHOUT_CODE = {
     "docs/project/security.md",
     "docs/reference/api.md",
     "docs/concepts/comparison.md",
-    "docs/migration/from-atomicwrites.md",
-    "docs/migration/from-json-and-os-replace.md",
-    "docs/tutorials/first-ten-minutes.md",
 }
 
 # A block of another language is shown and not run. What looks like Python must be Python, or it would go untested.
-LANGUAGES = {"c", "console", "csv", "diff", "dockerfile", "ini", "json", "mermaid", "sh", "text", "toml", "xml", "yaml"}
+LANGUAGES = {
+    *("c", "console", "csv", "diff", "dockerfile", "ini", "json", "mermaid", "output", "sh", "text", "toml", "xml", "yaml"),
+}
 # What Sphinx does instead of showing it.
 DIRECTIVES = {"{include} ../README.md", "{toctree}", "{eval-rst}"} | {f"{{include}} ../../{name}" for name in OTHERS}
 
@@ -86,7 +90,10 @@ def program(text: str) -> tuple[str, list[int]]:
 
 
 def execute(document: str, text: str, directory: Path) -> None:
-    """Run the Python blocks of `text` in `directory`, in order, sharing their names; fail unless each one ran to its end."""
+    """Run the Python blocks of `text` in `directory`, in order, sharing their names; fail unless each one ran to its end.
+
+    What is shown as `output` must have been printed, in this order.
+    """
     source, begins = program(text)
     assert begins, f"{document} has no Python block"
     script = directory / "blocks" / f"{document}.md.py"  # no name of a module: logging.md may import logging
@@ -98,6 +105,11 @@ def execute(document: str, text: str, directory: Path) -> None:
     done = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False)
     expected = "".join(f"ran {line}\n" for line in begins)
     assert (done.returncode, done.stderr) == (0, expected), f"{document}:\n{done.stdout}{done.stderr}"
+    rest = done.stdout
+    for block in blocks(text):
+        if block.language == "output":
+            _, shown, rest = rest.partition("\n".join(block.lines))
+            assert shown, f"{document}, line {block.line}: this was not printed, but\n{done.stdout}"
 
 
 def read(name: str) -> str:
@@ -147,11 +159,13 @@ def test_no_link_leads_nowhere(name: str) -> None:
         "```python\nx = 1\n```\ntext\n```python\nassert x == 2\n```\n",
         "```python\nimport warnings\nwarnings.warn('old')\n```\n",
         "```sh\ntrue\n```\n",
+        "```python\nprint(1)\n```\n```output\n2\n```\n",
+        "```python\nprint(1)\nprint(2)\n```\n```output\n2\n```\n```output\n1\n```\n",
     ],
-    ids=["leaves early", "fails", "warns", "has no code"],
+    ids=["leaves early", "fails", "warns", "has no code", "shows what it does not print", "shows it in another order"],
 )
 def test_runner_lets_no_bad_document_pass(text: str, tmp_path: Path) -> None:
-    """A document whose code stops early, fails, warns or is missing does not pass for one that works."""
+    """A document whose code stops early, fails, warns, is missing or prints something else does not pass for one that works."""
     with pytest.raises(AssertionError):
         execute("control", text, tmp_path)
 
