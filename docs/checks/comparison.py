@@ -370,7 +370,7 @@ class OursOnS3(Ours):
     """This package, on S3."""
 
     label = "atomic_store, `s3://`"
-    file = "s3://test-bucket/value"
+    file = "s3://test-bucket/ours"
     remedy = "compares; `update()`"
 
 
@@ -378,7 +378,7 @@ class SmartOpenOnS3(SmartOpen):
     """A file that is an object."""
 
     label = "smart_open, `s3://`"
-    file = "s3://test-bucket/value"
+    file = "s3://test-bucket/smart"
 
     def read(self) -> Any:
         import smart_open
@@ -391,12 +391,13 @@ class S3Dictionary(Contestant):
     """A dict that is an object."""
 
     label = "S3Dictionary"
+    file = "s3://test-bucket/dictionary"
 
     def open(self) -> Any:
         from s3dictionary import S3Dict
 
         key, secret = os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]
-        return S3Dict(bucket_name="test-bucket", access_key_id=key, access_secret_key=secret, file_name="value")
+        return S3Dict(bucket_name="test-bucket", access_key_id=key, access_secret_key=secret, file_name="dictionary")
 
     def read(self) -> Any:
         return dict(self.open())
@@ -650,7 +651,7 @@ def take(contestant: Contestant, action: str, directories: list[str]) -> None:
     elif action == "empty":
         import boto3
 
-        boto3.client("s3").put_object(Bucket="test-bucket", Key="value", Body=b"")
+        boto3.client("s3").put_object(Bucket="test-bucket", Key=contestant.file.rpartition("/")[2], Body=b"")
     elif action == "fail":
         try:
             print("no block" if not contestant.fail() else "swallowed")
