@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import textwrap
+import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -152,6 +153,18 @@ def test_no_link_leads_nowhere(name: str) -> None:
     assert dead == []
 
 
+def test_no_dependency_is_without_a_reason() -> None:
+    """Each package that an extra asks for is named where the architecture says why; those of `ecosystem` are only tried."""
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        metadata = tomllib.load(file)["project"]
+    extras = {name: packages for name, packages in metadata["optional-dependencies"].items() if name != "ecosystem"}
+    asked = [*metadata["dependencies"], *(package for packages in extras.values() for package in packages)]
+    names = {re.split(r"[^\w.-]", package)[0] for package in asked} - {"atomic-store"}
+    _, _, reasons = read("docs/architecture.md").partition("## Dependencies")
+    reasons, _, _ = reasons.partition("\n## ")
+    assert [name for name in sorted(names) if not re.search(rf"\b{re.escape(name)}\b", reasons)] == []
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -165,7 +178,7 @@ def test_no_link_leads_nowhere(name: str) -> None:
     ids=["leaves early", "fails", "warns", "has no code", "shows what it does not print", "shows it in another order"],
 )
 def test_runner_lets_no_bad_document_pass(text: str, tmp_path: Path) -> None:
-    """A document whose code stops early, fails, warns, is missing or prints something else does not pass for one that works."""
+    """A document whose code stops early, fails, warns, is missing or prints something else does not pass."""
     with pytest.raises(AssertionError):
         execute("control", text, tmp_path)
 

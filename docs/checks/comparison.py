@@ -429,7 +429,7 @@ CHANGES = (
     "write", "pwrite64", "writev", "pwritev", "ftruncate", "truncate", "rename", "renameat", "renameat2",
     "link", "linkat", "unlink", "unlinkat", "fsync", "fdatasync",
 )  # fmt: skip
-PLACES = 24  # so many of them are tried, evenly spread, where a commit has more
+PLACES = 12  # so many of them are tried, evenly spread, where a commit has more
 STRACE = ("strace", "-f", "-qq", "-o")
 
 
