@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sphinx.addnodes import pending_xref
@@ -50,10 +51,13 @@ AT_THE_ROOT = {
 }
 
 
-def adapt_links(_app: Sphinx, doctree: nodes.document) -> None:
+def adapt_links(app: Sphinx, doctree: nodes.document) -> None:
     """Let links fit the site: to a document at the root by the page that includes it, with a title for a file's name."""
-    for link in doctree.findall(pending_xref):
+    for link in list(doctree.findall(pending_xref)):
         if link["reftype"] != "myst":
+            continue
+        if (Path(app.srcdir, link["refdoc"]).parent / link["reftarget"]).is_dir():
+            link.replace_self(link.children)  # a folder of the repository, which a viewer of it lists
             continue
         name = posixpath.basename(link["reftarget"]).removesuffix(".md")
         if name in AT_THE_ROOT:

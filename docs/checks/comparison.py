@@ -550,10 +550,10 @@ def emptied(label: str, parent: Path) -> str:
 
 COLUMNS = (
     "",
-    "after `kill -9` at any moment",
-    "synced when it returns",
-    "written if the block raises",
-    "a symbolic link",
+    "after `kill -9`",
+    "synced",
+    "a block that raises writes",
+    "a link",
     "the mode",
     "against lost updates",
     "an empty file is",
@@ -581,7 +581,7 @@ COLUMNS_ON_S3 = (
     "",
     "the second of two writers",
     "against lost updates",
-    "written if the block raises",
+    "a block that raises writes",
     "an empty object is",
     "to read it asks for",
 )
