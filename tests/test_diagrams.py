@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import runpy
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -14,7 +15,7 @@ DOCS = Path(__file__).resolve().parent.parent / "docs"
 def test_no_drawing_differs_from_its_source(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each drawing is what its function draws, no file is left over, and each one is XML with a title."""
     monkeypatch.syspath_prepend(DOCS / "diagrams")  # as for a program that is started there
-    drawings = {}
+    drawings: dict[str, Any] = {}
     for program in sorted((DOCS / "diagrams").glob("*.py")):
         drawings |= runpy.run_path(str(program))["DRAWINGS"]
     files = {path.stem: path.read_text(encoding="utf-8") for path in (DOCS / "images").glob("*.svg")}
