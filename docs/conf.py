@@ -59,8 +59,8 @@ def adapt_links(app: Sphinx, doctree: nodes.document) -> None:
         if (Path(app.srcdir, link["refdoc"]).parent / link["reftarget"]).is_dir():
             link.replace_self(link.children)  # a folder of the repository, which a viewer of it lists
             continue
-        name = posixpath.basename(link["reftarget"]).removesuffix(".md")
-        if name in AT_THE_ROOT:
+        folder, name = posixpath.split(link["reftarget"].removesuffix(".md"))
+        if folder in ("", "..") and name in AT_THE_ROOT:
             link["refdomain"] = "doc"
             link["reftarget"] = AT_THE_ROOT[name]
             link["reftargetid"] = None
