@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import fcntl
 import gc
+import gzip
+import hmac
 import json
 import logging
 import os
@@ -105,6 +107,10 @@ class ThroughDescriptor:
         return json.load(file)
 
 
+KEY = b"a key of many bytes"
+WRAPPED = atomic_store.Signed(atomic_store.Compressed("json"), KEY)
+
+
 class Place(NamedTuple):
     """Where a kind works, in whichever directory: a file, or a link to a file elsewhere.
 
@@ -139,7 +145,7 @@ class Place(NamedTuple):
         if isinstance(self.old, bytes):
             file.write_bytes(self.old)
         elif self.old is not None:
-            file.write_bytes(pickle.dumps(self.old) if self.format == "pickle" else json.dumps(self.old).encode())
+            file.write_bytes(encoded(self.old, self.format))
         if self.dressed:
             dress(file)
 
@@ -154,6 +160,16 @@ class Place(NamedTuple):
 
 
 PLAIN, EMPTY, LINK, PICKLE = Place(), Place(old=None), Place(link=True), Place(format="pickle")
+
+
+def encoded(value: Any, format: Any) -> bytes:
+    """What the format makes of a value, told without the library: `WRAPPED` is JSON, packed, and signed."""
+    if format == "pickle":
+        return pickle.dumps(value)
+    if format is WRAPPED:
+        packed = gzip.compress(json.dumps(value).encode(), mtime=0)
+        return packed + b"\n-- atomic_store hmac-sha256 " + hmac.new(KEY, packed, "sha256").hexdigest().encode() + b"\n"
+    return json.dumps(value).encode()
 
 
 def dress(file: Path) -> None:
@@ -268,6 +284,7 @@ COMMITS = [
     writing("pickle", PICKLE),
     writing("commit of what is stored", Place(skips=True), new=OLD),
     writing("replacement of what could be unchanged", Place(skips=True)),
+    writing("signed and compressed", Place(format=WRAPPED), on_conflict="raise"),
     writing("creation with on_conflict=raise", EMPTY, on_conflict="raise"),
     writing("replacement with on_conflict=raise", on_conflict="raise"),
     writing("dump through the descriptor", Place(format=ThroughDescriptor), on_conflict="raise"),
@@ -288,6 +305,7 @@ OPENS = [
     opening("open where nothing is stored", EMPTY),
     opening("open where a link leads to nothing", Place(old=None, link=True)),
     opening("open of a pickle", PICKLE),
+    opening("open of what is signed and compressed", Place(format=WRAPPED)),
     opening("open of a large value", Place(old=LARGE)),
     opening("open with on_conflict=raise", on_conflict="raise"),
     quarantining("open that sets garbage aside", Place(old=b"garbage")),

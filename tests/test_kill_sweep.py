@@ -7,19 +7,16 @@ processes. strace's --seccomp-bpf is not used, for with it no injected signal ar
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import signal
-import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from faults import KINDS, Attack, Kind, Witness, is_one_temp, outcome, run
 from support import require
-from victim import BEGIN, END, PATIENCE, Victim
+from tracing import IN_PYTHON, PRIVATE, shoot
+from victim import Victim
 
 import atomic_store
 
@@ -27,47 +24,8 @@ Record = Callable[[str, object], None]
 
 # What os calls them, and what the kernel does; old C libraries have other names for some than new ones.
 IN_C = {"lstat": "stat", "fstat": "stat"}
-IN_PYTHON = {
-    "fgetxattr": "getxattr",
-    "flistxattr": "listxattr",
-    "fremovexattr": "removexattr",
-    "fsetxattr": "setxattr",
-    "fstat": "stat",
-    "lstat": "stat",
-    "newfstatat": "stat",
-    "openat": "open",
-    "pread64": "pread",
-    "rename": "replace",
-}
 # These make one more: the write is the format's own; os.path looks for a free name, and link(2) decides whether it is.
 AROUND = ("dump through the descriptor", "open that sets garbage aside")
-# They touch memory, clock and signals of the process only: stopping there is stopping at the next call.
-PRIVATE = (
-    "brk",
-    "clock_gettime",
-    "futex",
-    "getrandom",
-    "madvise",
-    "mmap",
-    "mremap",
-    "munmap",
-    "rt_sigaction",
-    "rt_sigprocmask",
-)
-
-
-class Trace(NamedTuple):
-    """What strace has seen of one worker.
-
-    Attributes:
-        before: the system calls before the act.
-        act: those of the act, up to its end or the first signal.
-        signal: the signal that came then, "" for none.
-    """
-
-    before: list[str]
-    act: list[str]
-    signal: str
 
 
 @pytest.fixture(scope="module")
@@ -76,41 +34,6 @@ def victim() -> Iterator[Victim]:
     one = Victim()
     yield one
     one.close()
-
-
-@contextmanager
-def traced(process: int, log: Path, *options: str) -> Iterator[None]:
-    """Trace a running process until it ends."""
-    command = ["strace", "-f", "-o", str(log), "-p", str(process), *options]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as strace:
-        assert strace.stderr is not None
-        said = strace.stderr.readline()
-        yield
-        strace.wait(PATIENCE)
-    require("attached" in said, f"needs the permission to trace: {said}")
-
-
-def read_trace(text: str) -> Trace:
-    """Take a trace apart."""
-    before, _, act = text.partition(BEGIN)
-    act, mark, _ = act.partition("\n")[2].partition(END)
-    # No \w: the calls at the marks are not part of the act.
-    shot = re.search(r"^\d+ +(?:--- |\+\+\+ killed by )(SIG[A-Z]+)", act, re.MULTILINE)
-    calls = re.findall(r"^\d+ +(\w+)\(", act[: shot.start()] if shot else act, re.MULTILINE)
-    if mark and not shot:
-        calls.pop()  # the call that marks the end
-    return Trace(re.findall(r"^\d+ +(\w+)\(", before, re.MULTILINE), calls, shot[1] if shot else "")
-
-
-def shoot(victim: Victim, kind: Kind, directory: Path, *options: str) -> tuple[int, dict[str, object], Trace]:
-    """Let a worker act under strace; give its wait status, its report and the trace."""
-    kind.make(directory)
-    log = directory.with_name("trace")
-    worker = victim.start(kind, directory)
-    with traced(worker, log, *options):
-        victim.go()
-        status, report = victim.finish()
-    return status, report, read_trace(log.read_text(encoding="utf-8", errors="replace"))
 
 
 def shots(

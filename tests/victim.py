@@ -7,8 +7,10 @@ first fork, so that all imports are made and the system calls of a worker's act 
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import pickle
 import select
 import signal
 import subprocess
@@ -19,6 +21,7 @@ from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import Any
 
+from careless import Careful, by
 from faults import KINDS, Kind, Scene, descriptors, outcome
 
 # access(2) of these names marks the act in a trace.
@@ -82,8 +85,11 @@ def say(**what: Any) -> None:
     os.write(1, json.dumps(what).encode() + b"\n")
 
 
-def attempt(act: Callable[[], None], how: str) -> str:
-    """Wait for GO, then act "once" or "always", until something happens; or act "again", at once. Tell how it ended."""
+def attempt(act: Callable[[], None], how: str, seen: list[str] | None = None) -> str:
+    """Wait for GO, then act "once" or "always", until something happens; or act "again", at once. Tell how it ended.
+
+    What was raised is put into `seen`, as text: the exception itself would keep alive what its frames have held.
+    """
     try:
         if how != "again":  # within the try: a signal may come before the first act does
             say(ready=os.getpid())
@@ -95,17 +101,32 @@ def attempt(act: Callable[[], None], how: str) -> str:
             act()
         os.access(END, os.F_OK)
     except BaseException as error:
+        if seen is not None:
+            os.access(END, os.F_OK)
+            seen.append(as_text(error))
         return type(error).__name__
     return "success"
 
 
 def work(scene: Scene, how: str) -> None:
-    """Act, then report how it ended, what was left behind, and whether the next try works."""
+    """Act, then report how it ended, what was left behind, and whether the next try works; if asked to, with evidence."""
     before = descriptors()
     signal.pthread_sigmask(signal.SIG_BLOCK, [GO])
-    ended = attempt(scene.act, how)
+    seen: list[str] | None = [] if how == "once, with evidence" else None
+    ended = attempt(scene.act, how, seen)
     left = sorted(set(descriptors().items()) ^ set(before.items()))
-    say(ended=ended, descriptors=left, strangers=scene.strangers(), again=attempt(scene.act, "again"))
+    evidence = {} if seen is None else {"errors": seen, "stored": as_text(scene.visible())}
+    say(ended=ended, descriptors=left, strangers=scene.strangers(), **evidence, again=attempt(scene.act, "again"))
+
+
+def as_text(what: object) -> str:
+    """Put an exception or bytes into a report."""
+    return base64.b64encode(pickle.dumps(what)).decode()
+
+
+def from_text(text: str) -> Any:
+    """Take it out of the report again."""
+    return pickle.loads(base64.b64decode(text))
 
 
 def exit_politely(number: int, frame: FrameType | None) -> None:
@@ -115,10 +136,11 @@ def exit_politely(number: int, frame: FrameType | None) -> None:
 
 def main() -> None:
     """Serve until stdin ends."""
+    known = {kind.name: kind for kind in (*KINDS, by(Careful), *map(by, Careful.__subclasses__()))}
     loaded: list[Kind] = []
     for line in sys.stdin:
         name, directory, how = json.loads(line)
-        kind = next(kind for kind in KINDS if kind.name == name)
+        kind = known[name]
         if kind not in loaded:
             with TemporaryDirectory() as scratch:
                 outcome(kind, Path(scratch) / "place")

@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import SimpleQueue
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import atomic_store
 
@@ -144,7 +144,7 @@ def end_all(process: subprocess.Popen[bytes]) -> None:
 
 def read(report: Path) -> tuple[str, str, int]:
     """Give from pytest's report the first test that failed, what it said, and how many passed."""
-    cases = list(ElementTree.parse(report).iter("testcase"))
+    cases = list(ET.parse(report).iter("testcase"))
     passed = sum(len(case) == 0 or case[0].tag not in ("failure", "error", "skipped") for case in cases)
     for case in cases:
         failure = case.find("failure")
