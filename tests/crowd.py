@@ -29,6 +29,70 @@ def hear(): return sys.stdin.readline().strip()
 DIGITS = (lambda value: b"%08d" % value, int)
 """A format whose values all have one size."""
 
+# Once told to go, adds 1 again and again until it hears a line, and notes in a file of its own what it has committed. The value is larger
+# than a page and than the writer's buffer, so that a torn one would show. The last two ways are controls.
+WRITE = """
+import json
+way, notes = arguments
+options = {"lock": {"lock": True}, "raise": {"on_conflict": "raise"}}.get(way, {})
+store = atomic_store.open(path, {"n": 0}, **options)
+notes = os.open(notes, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+def add(value):
+    return crowd.padded(value["n"] + 1)
+def step():
+    if way == "lock":
+        with store:
+            store.value = add(store.value)
+    elif way == "update":
+        store.update(add)
+    elif way == "raise":
+        while True:
+            store.value = add(store.value)
+            try:
+                return store.commit()
+            except ConflictError:
+                store.reload()
+    elif way == "without a remedy":
+        store.reload()
+        store.value = add(store.value)
+        store.commit()
+    elif way == "in place":
+        store.value = add(store.value)
+        with open(path, "w") as file:
+            json.dump(store.value, file)
+    else:
+        raise ValueError(way)
+say("ready")
+hear()
+while not crowd.said(sys.stdin):
+    step()
+    os.write(notes, b"%d\\n" % store.value["n"])
+say("done")
+"""
+
+# Once told to go, reads again and again until it hears a line, and says how often, or what was wrong.
+READ = """
+store = atomic_store.open(path, {"n": 0})
+last = reads = 0
+wrong = ""
+say("ready")
+hear()
+while not wrong and (not reads or not crowd.said(sys.stdin)):
+    try:
+        value = store.reload()
+    except atomic_store.LoadError:
+        value = {"n": -1}
+    if value["n"] and value != crowd.padded(value["n"]):
+        wrong = "torn"
+    elif value["n"] < last:
+        wrong = f"back from {last} to {value['n']}"
+    last = value["n"]
+    reads += 1
+if wrong:
+    hear()
+say(wrong or reads)
+"""
+
 
 class Program:
     """A Python program in a process of its own; leaving the block ends it, whatever it is doing."""

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from crowd import Program, together
+from crowd import READ, WRITE, Program, together
 from support import REQUIRE_ALL
 
 PROGRAMS = 8
@@ -91,39 +91,6 @@ def test_coarse_clock_deceives_a_naive_rule(tmp_path: Path, record_property: Rec
     assert kept < PROGRAMS * 100
 
 
-# Each adds 1 again and again, and notes in a file of its own what it has committed. The value is larger than a
-# page and than the writer's buffer, so that a torn one would show.
-WRITE = """
-way, notes = arguments
-store = atomic_store.open(path, {"n": 0}, lock=way == "lock")
-notes = os.open(notes, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-def add(value):
-    return crowd.padded(value["n"] + 1)
-say("ready")
-while True:
-    if way == "lock":
-        with store:
-            store.value = add(store.value)
-    else:
-        store.update(add)
-    os.write(notes, b"%d\\n" % store.value["n"])
-"""
-
-READ = """
-store = atomic_store.open(path, {"n": 0})
-last = reads = 0
-say("ready")
-while not reads or not crowd.said(sys.stdin):
-    value = store.reload()
-    if value["n"]:
-        assert value == crowd.padded(value["n"]), "torn"
-    assert value["n"] >= last, (last, value["n"])
-    last = value["n"]
-    reads += 1
-say(reads)
-"""
-
-
 def test_killed_writers_lose_nothing_and_tear_nothing(tmp_path: Path, record_property: Record) -> None:
     """Writers die by kill -9 at random: what was committed stays, once each; readers see whole values that only grow."""
     directory = tmp_path / "data"
@@ -142,6 +109,7 @@ def test_killed_writers_lose_nothing_and_tear_nothing(tmp_path: Path, record_pro
             start(way)
         for program in (*readers, *writers):
             assert program.hear() == "ready"
+            program.say()
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             time.sleep(random.uniform(0, 0.1))
@@ -150,6 +118,7 @@ def test_killed_writers_lose_nothing_and_tear_nothing(tmp_path: Path, record_pro
             kills += 1
             start(random.choice(["lock", "update"]))
             assert writers[-1].hear() == "ready"
+            writers[-1].say()
         for writer in writers:
             writer.kill()
         kills += len(writers)

@@ -62,6 +62,11 @@ class Verdict:
         """Whether a test has failed: one that could not be set up, or hung, has caught nothing."""
         return self.code == FAILED and self.caught_by != ""
 
+    @property
+    def end(self) -> str:
+        """The last lines that pytest has said."""
+        return "\n".join(self.output.splitlines()[-40:])
+
 
 class Copy:
     """A copy of the project, whose package is made anew for each run; one run at a time."""
@@ -101,7 +106,17 @@ class Copy:
 
     def _pytest(self, arguments: list[str], patience: float) -> tuple[int | None, str]:
         scratch = self._directory / "scratch"
-        words = ["-m", "pytest", "-q", "-p", "no:cacheprovider", f"--basetemp={scratch}", *arguments]
+        words = [
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-o",
+            "junit_family=xunit1",
+            f"--basetemp={scratch}",
+            *arguments,
+        ]
         log = self._directory / "log"
         with log.open("wb") as out:
             process = subprocess.Popen(
@@ -209,7 +224,7 @@ def attack(mutants: list[Mutant], whole_suite: bool, jobs: int, patience: float,
         def judge(mutant: Mutant) -> Verdict:
             verdict = run(mutant, WHOLE_SUITE if whole_suite else below_tests(mutant.caught_by), patience)
             print(f"{'caught' if verdict.caught else 'SURVIVED':<9} {verdict.seconds:>6} s  {mutant.name}", flush=True)
-            print(f"{'':20} {verdict.caught_by}: {verdict.failure}" if verdict.caught else verdict.output, flush=True)
+            print(f"{'':20} {verdict.caught_by}: {verdict.failure}" if verdict.caught else verdict.end, flush=True)
             return verdict
 
         with ThreadPoolExecutor(jobs) as threads:
@@ -223,7 +238,7 @@ def attack(mutants: list[Mutant], whole_suite: bool, jobs: int, patience: float,
             control = [each.result() for each in waiting]
     bad_controls = [verdict for verdict in control if verdict.code != PASSED or not verdict.passed]
     for verdict in bad_controls:
-        print("THE CONTROL HAS FAILED: without a mutant these tests do not pass", verdict.output, sep="\n")
+        print("THE CONTROL HAS FAILED: without a mutant these tests do not pass", verdict.end, sep="\n")
     survivors = [mutant.name for mutant, verdict in zip(mutants, verdicts, strict=True) if not verdict.caught]
     passed = sum(verdict.passed for verdict in control)
     print(f"{len(mutants) - len(survivors)} of {len(mutants)} mutants caught; control: {passed} tests passed")
