@@ -29,8 +29,8 @@ def hear(): return sys.stdin.readline().strip()
 DIGITS = (lambda value: b"%08d" % value, int)
 """A format whose values all have one size."""
 
-# Once told to go, adds 1 again and again until it hears a line, and notes in a file of its own what it has committed. The value is larger
-# than a page and than the writer's buffer, so that a torn one would show. The last two ways are controls.
+# Once told to go, adds 1 again and again until it hears a line, and notes in a file of its own what it has committed. The
+# value is larger than a page and than the writer's buffer, so that a torn one would show. The last two ways are controls.
 WRITE = """
 import json
 way, notes = arguments

@@ -74,6 +74,8 @@ class Copy:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._package = directory / "atomic_store"
+        self._whole = directory / "whole"
+        copy(PACKAGE, self._whole)  # at once: whoever works on the source meanwhile shall not change what is tested
         for name in (*BESIDE, *BESIDE_TOO):
             copy(ROOT / name, directory / name)
 
@@ -81,7 +83,7 @@ class Copy:
         """Run tests on the package with the mutant in it, None: as it is."""
         # Anew, and so without compiled code: Python tells a changed source by its size and its time in whole seconds.
         shutil.rmtree(self._package, ignore_errors=True)
-        copy(PACKAGE, self._package)
+        copy(self._whole, self._package)
         if mutant is not None:
             mutant.apply(self._package)
         begun = time.monotonic()
@@ -93,7 +95,7 @@ class Copy:
 
     def loaded_from_here(self) -> bool:
         """Say whether a program that runs here gets the copy of the package, and not the one that is installed."""
-        copy(PACKAGE, self._package)
+        copy(self._whole, self._package)
         code = "import atomic_store; print(atomic_store.__file__)"
         done = subprocess.run(
             [sys.executable, "-c", code], cwd="/", env=self._environment(), capture_output=True, text=True, check=True
