@@ -283,7 +283,7 @@ class Spoilt:
         ("fsync", only_directories_refuse(errno.EINVAL), "directory_sync", "cannot be synced"),
         ("fsync", only_directories_refuse(errno.EIO), "directory_sync", os.strerror(errno.EIO)),
         ("setxattr", refuse(errno.EIO), "attributes", os.strerror(errno.EIO)),
-        ("getxattr", lambda *_: b"lost", "attributes", "was lost in a commit"),
+        ("getxattr", lambda *_, **__: b"lost", "attributes", "was lost in a commit"),
     ],
 )
 def test_broken_promise_is_found(

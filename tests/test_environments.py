@@ -513,11 +513,35 @@ def test_security_context_is_kept_and_no_seal_of_the_old_bytes(tmp_path: Path, m
     path.write_text("1")
     stored = {f"security.{name}": name.encode() for name in ("selinux", "ima", "evm", "capability")}
     given: dict[str, bytes] = {}
-    monkeypatch.setattr(os, "listxattr", lambda where: list(stored))
-    monkeypatch.setattr(os, "getxattr", lambda where, name: stored[name])
+    monkeypatch.setattr(os, "listxattr", lambda where, **_: list(stored))
+    monkeypatch.setattr(os, "getxattr", lambda where, name, **_: stored[name])
     monkeypatch.setattr(os, "setxattr", lambda where, name, value: given.update({name: value}))
     put(path, 2)
     assert given == {"security.selinux": b"selinux"}
+
+
+def test_attributes_are_taken_from_no_link_that_was_put_in_the_place_meanwhile(tmp_path: Path) -> None:
+    """Who exchanges the file for a link to another one during a commit does not get that one's attributes copied."""
+    path, secret = tmp_path / "state.json", tmp_path / "secret"
+    path.write_text("1")
+    secret.write_text("2")
+    set_attribute(secret, "user.mark", b"a secret")
+
+    class Exchanging:
+        """JSON, but while it dumps, a stranger is at work."""
+
+        @staticmethod
+        def dump(value: object, file: Any) -> None:
+            path.unlink()
+            path.symlink_to(secret)
+            file.write(json.dumps(value))
+
+        load = staticmethod(json.load)
+
+    put(path, 3, format=Exchanging)
+    assert not path.is_symlink()
+    assert path.read_text() == "3"
+    assert os.listxattr(path) == []
 
 
 def test_attributes_of_a_write_only_file_stop_no_commit(home: Path) -> None:

@@ -23,6 +23,8 @@ IN_PYTHON = {
     "fremovexattr": "removexattr",
     "fsetxattr": "setxattr",
     "fstat": "stat",
+    "lgetxattr": "getxattr",
+    "llistxattr": "listxattr",
     "lstat": "stat",
     "newfstatat": "stat",
     "openat": "open",

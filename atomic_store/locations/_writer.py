@@ -536,6 +536,7 @@ def _keep_xattrs(descriptor: int, real: str, group_kept: bool) -> bool:
 
     Never security.ima, .evm or .capability: they vouch for the old bytes. Say whether the group
     may have its bits of the mode: with an ACL they are the mask, which without it allows too much.
+    No link is followed: one that a stranger has just put there would give him another file's attributes.
     """
     names = _xattrs(real)
     for name in names:
@@ -551,7 +552,7 @@ def _keep_xattrs(descriptor: int, real: str, group_kept: bool) -> bool:
 
 def _keep_xattr(descriptor: int, real: str, name: str) -> bool:
     try:
-        os.setxattr(descriptor, name, os.getxattr(real, name))
+        os.setxattr(descriptor, name, os.getxattr(real, name, follow_symlinks=False))
     except OSError as error:
         if error.errno not in (errno.ENODATA, *_NOT_PERMITTED):
             raise
@@ -561,7 +562,7 @@ def _keep_xattr(descriptor: int, real: str, name: str) -> bool:
 
 def _xattrs(file: str | int) -> list[str]:
     try:
-        return os.listxattr(file)
+        return os.listxattr(file, follow_symlinks=isinstance(file, int))
     except FileNotFoundError:
         return []  # deleted meanwhile by somebody else; the commit goes on and makes it anew
     except OSError as error:
