@@ -499,6 +499,24 @@ class Flock:
             raise OSError(self.error, os.strerror(self.error))
 
 
+@pytest.mark.parametrize("seconds", [0, 0.05])
+def test_sidecar_that_is_always_replaced_times_out(path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Who removes the sidecar again and again, just when it was locked, keeps nobody waiting for longer than asked."""
+    tries = []
+
+    def remove(sidecar: str, key: object) -> bool:
+        assert len(tries) < 5000, "it would be tried for ever"
+        tries.append(key)
+        os.unlink(sidecar)
+        return False
+
+    monkeypatch.setattr(_lock, "_is_still", remove)
+    with pytest.raises(LockTimeout, match=r"removed or replaced.*\.a\.json\.lock"):
+        LocalFile(path).lock(seconds)
+    assert tries
+    assert inside(path.parent) == []
+
+
 @pytest.fixture
 def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds that were slept; a clock that only sleeping moves on."""

@@ -129,6 +129,8 @@ def acquire(resolve: Callable[[], str], timeout: float | None, name: Any, mode: 
             lock.release()
             raise
         lock.release()  # the link, or the sidecar itself, was replaced while we waited
+        if deadline is not None and time.monotonic() >= deadline:
+            raise LockTimeout(f"cannot lock {name!r}: somebody has removed or replaced {sidecar!r}, after {timeout} s too")
 
 
 def held(real: str) -> bool:
