@@ -243,9 +243,9 @@ def attack(mutants: list[Mutant], whole_suite: bool, jobs: int, patience: float,
         print("THE CONTROL HAS FAILED: without a mutant these tests do not pass", verdict.end, sep="\n")
     survivors = [mutant.name for mutant, verdict in zip(mutants, verdicts, strict=True) if not verdict.caught]
     passed = sum(verdict.passed for verdict in control)
-    print(f"{len(mutants) - len(survivors)} of {len(mutants)} mutants caught; control: {passed} tests passed")
     if survivors:
         print("SURVIVED:", *survivors, sep="\n  ")
+    print(f"{len(mutants) - len(survivors)} of {len(mutants)} mutants caught; control: {passed} tests passed")
     path = record(
         f"mutants{'-whole-suite' if whole_suite else ''}{which}",
         begun,
