@@ -5,6 +5,7 @@ Whoever changes a line that a mutant replaces hears of it here, and anchors the 
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,13 +26,15 @@ def test_every_mutant_can_be_applied() -> None:
 
 def test_every_mutant_is_hunted_by_tests_that_exist() -> None:
     """A mutant names the tests that must catch it, and each of them is there."""
+    contracts = (PACKAGE / "testing.py").read_text(encoding="utf-8")
     missing = []
     for mutant in MUTANTS:
         assert mutant.caught_by, mutant.name
         for test in mutant.caught_by:
-            file, _, function = test.partition("::")
+            file, *names = test.partition("[")[0].split("::")
             source = TESTS / file
-            if not source.is_file() or f"def {function.partition('[')[0]}" not in source.read_text(encoding="utf-8"):
+            text = source.read_text(encoding="utf-8") + contracts if source.is_file() else ""
+            if not text or not all(re.search(rf"^ *(?:class|def) {name}\b", text, re.MULTILINE) for name in names):
                 missing.append(f"{mutant.listed_in}: {mutant.name!r} names {test!r}")
     assert missing == []
 
