@@ -60,12 +60,13 @@ def times(monkeypatch: pytest.MonkeyPatch) -> FakeTimes:
 # --- the version rule ---
 
 
-def test_file_put_in_place_with_an_old_time_is_a_change(path: Path, times: FakeTimes) -> None:
-    """Written long ago, of equal size and with a reused inode, but renamed to here just now: its ctime tells."""
+@pytest.mark.parametrize("age", [0, 60 * 10**9], ids=["now", "a minute ago"])
+def test_file_put_in_place_with_an_old_time_is_a_change(path: Path, times: FakeTimes, age: int) -> None:
+    """Written long ago, of equal size and with a reused inode, but renamed to here since we have read: its ctime tells."""
     by_hand(path, 1)
     store = atomic_store.open(path, on_conflict="raise")
     by_hand(path, 2)
-    times.changed = time.time_ns()
+    times.changed = time.time_ns() - age
     assert store.changed()
     with pytest.raises(ConflictError):
         store.commit()

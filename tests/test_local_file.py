@@ -472,6 +472,25 @@ def test_old_file_is_never_written_into(tmp_path: Path) -> None:
     assert after.st_nlink == 1
 
 
+def test_temp_that_cannot_be_removed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a commit fails and its temp cannot be removed either, a note in the error of the commit names the temp."""
+    path = tmp_path / "state.json"
+    put(path, "old")
+
+    def fail(*names: str, **_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), *names[:1])
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "replace", fail)
+        broken.setattr(os, "unlink", fail)
+        with pytest.raises(OSError) as caught:
+            put(path, "new")
+    [temp] = tmp_path.glob(".state.json.*.tmp")
+    assert (caught.value.errno, caught.value.filename) == (errno.EIO, path)
+    assert any(str(temp) in note and "could not be removed" in note for note in caught.value.__notes__)
+    assert path.read_text() == '"old"'
+
+
 # --- directories that cannot be synced -------------------------------------------------------------------------------
 
 
