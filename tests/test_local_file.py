@@ -11,6 +11,7 @@ import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from support import require
 
 import atomic_store
 from atomic_store import LocalFile, LocationError, UncertainCommitError
+from atomic_store.locations import _descriptor
 
 # --- open() refuses what is no store, and never takes it for an empty one --------------------------------------------
 
@@ -489,6 +491,26 @@ def test_temp_that_cannot_be_removed_is_named(tmp_path: Path, monkeypatch: pytes
     assert (caught.value.errno, caught.value.filename) == (errno.EIO, path)
     assert any(str(temp) in note and "could not be removed" in note for note in caught.value.__notes__)
     assert path.read_text() == '"old"'
+
+
+def test_number_whose_close_has_failed_is_not_closed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """close(2) frees the number even where it fails: a second one would close the file that has got it since."""
+    (tmp_path / "file").touch()
+    descriptor = _descriptor.Descriptor()
+    number = descriptor.take(os.open, str(tmp_path / "file"), os.O_RDONLY)
+
+    def close(number: int) -> None:
+        os.close(number)
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as broken:
+        broken.setattr(_descriptor, "os", SimpleNamespace(close=close))
+        with pytest.raises(OSError):
+            descriptor.close()
+    with (tmp_path / "file").open("rb") as stranger:
+        assert stranger.fileno() == number
+        descriptor.close()
+        assert stranger.read() == b""
 
 
 # --- directories that cannot be synced -------------------------------------------------------------------------------

@@ -177,13 +177,14 @@ def test_member_of_the_group_does_not_lock_the_owner_out() -> None:
 
 
 @pytest.mark.usefixtures("umask")
+@pytest.mark.parametrize(("data", "expected"), [(0o666, 0o644), (0o640, 0o640), (0o600, 0o600)])
 def test_sidecar_that_cannot_be_given_away_keeps_its_makers_rights(
-    path: Path, sidecar: Path, monkeypatch: pytest.MonkeyPatch
+    path: Path, sidecar: Path, data: int, expected: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who is in no group with the file's owner makes a sidecar as open as the umask lets it be, and no wider."""
+    """Who is in no group with the file's owner makes a sidecar as open as file and umask let it be, and no wider."""
     require(os.geteuid() == 0, "needs root to make files of other users")
     by_hand(path, 0)
-    path.chmod(0o666)
+    path.chmod(data)
     os.chown(path, ALICE.uid, ALICE.gid)
 
     def refuse(*_: object) -> None:
@@ -192,7 +193,7 @@ def test_sidecar_that_cannot_be_given_away_keeps_its_makers_rights(
     with monkeypatch.context() as patch:
         patch.setattr(os, "fchown", refuse)
         LocalFile(path).lock().release()
-    assert (sidecar.stat().st_uid, mode(sidecar)) == (0, 0o644)
+    assert (sidecar.stat().st_uid, mode(sidecar)) == (0, expected)
 
 
 def test_stranger_shares_the_lock_in_a_public_directory() -> None:
@@ -681,6 +682,26 @@ def test_store_that_only_compares_shares_the_lock_of_its_thread(path: Path) -> N
         other.delete()
         other.commit()
         assert not is_free(path)
+    assert stored(path) == 1
+
+
+@pytest.mark.parametrize("way", ["commit", "delete"])
+def test_store_that_only_compares_waits_for_the_lock_of_another_thread(path: Path, way: str) -> None:
+    """A store that takes no lock for its blocks compares and replaces only when the block of another thread has ended."""
+    by_hand(path, 0)
+    other = atomic_store.open(path, 0, on_conflict="raise")
+
+    def try_it() -> None:
+        with pytest.raises(ConflictError):
+            getattr(other, way)()
+
+    with atomic_store.open(path, 0, lock=True) as store:
+        thread = threading.Thread(target=try_it)
+        thread.start()
+        wait_until_blocked(os.getpid())
+        store.value = 1
+    thread.join(HANGS_AFTER)
+    assert not thread.is_alive()
     assert stored(path) == 1
 
 
