@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import errno
 import gc
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from careless import Careful, by
-from faults import COMMITS, KINDS, PLAIN, Attack, Kind, Scene, outcome, run, sweep
+from faults import COMMITS, KINDS, NEW, PLAIN, Attack, Kind, Scene, outcome, run, sweep
 
 import atomic_store
 

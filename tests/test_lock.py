@@ -503,7 +503,7 @@ class Flock:
 @pytest.mark.parametrize("seconds", [0, 0.05])
 def test_sidecar_that_is_always_replaced_times_out(path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     """Who removes the sidecar again and again, just when it was locked, keeps nobody waiting for longer than asked."""
-    tries = []
+    tries: list[object] = []
 
     def remove(sidecar: str, key: object) -> bool:
         assert len(tries) < 5000, "it would be tried for ever"
