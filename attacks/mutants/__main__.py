@@ -28,11 +28,10 @@ from .mutant import Mutant, catalogue, faults
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGE = Path(atomic_store.__file__).resolve().parent
-# What the tests read besides the package.
-BESIDE = ("benchmarks", "docs", "examples", "tests", "pyproject.toml", "README.md", "CHANGELOG.md", "CONTRIBUTING.md")
-BESIDE_TOO = ("SECURITY.md", "attacks")
-# Not for mutants: the test of the catalogue fails with each of them, and Ceph's servers are a stage of their own.
-WHOLE_SUITE = ("tests", "--ignore=tests/test_mutants.py", "--ignore=tests/test_s3_radosgw.py")
+# What no test looks at, and may be large.
+NOT_COPIED = ("__pycache__", ".git", ".venv", ".*_cache", ".hypothesis", "*.egg-info", "build", "dist", "results", "site")
+# Not for mutants: the test of the catalogue fails with each of them, and Ceph and cron are stages of their own.
+WHOLE_SUITE = ("tests", *(f"--ignore=tests/test_{name}.py" for name in ("mutants", "s3_radosgw", "cron")))
 # pytest's exit codes: all passed, and some tests failed. Any other says that they did not run.
 PASSED, FAILED = 0, 1
 
@@ -76,8 +75,7 @@ class Copy:
         self._package = directory / "atomic_store"
         self._whole = directory / "whole"
         copy(PACKAGE, self._whole)  # at once: whoever works on the source meanwhile shall not change what is tested
-        for name in (*BESIDE, *BESIDE_TOO):
-            copy(ROOT / name, directory / name)
+        copy(ROOT, directory)
 
     def run(self, mutant: Mutant | None, tests: Iterable[str], patience: float) -> Verdict:
         """Run tests on the package with the mutant in it, None: as it is."""
@@ -142,12 +140,8 @@ class Copy:
 
 
 def copy(source: Path, target: Path) -> None:
-    """Copy a file or a directory, without what Python and its tools leave there."""
-    if source.is_dir():
-        ignore = shutil.ignore_patterns("__pycache__", ".*_cache", ".hypothesis", "results")
-        shutil.copytree(source, target, ignore=ignore, dirs_exist_ok=True)
-    else:
-        shutil.copy2(source, target)
+    """Copy a directory, without what Python and its tools leave there."""
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns(*NOT_COPIED), dirs_exist_ok=True)
 
 
 def end_all(process: subprocess.Popen[bytes]) -> None:
