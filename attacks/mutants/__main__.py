@@ -188,6 +188,9 @@ def main() -> int:
         return 2
     if chosen.only:
         mutants = [mutant for mutant in mutants if chosen.only in mutant.name or chosen.only in mutant.listed_in]
+    if not mutants:
+        print(f"no mutant has {chosen.only!r} in its name or listing")
+        return 2
     if chosen.list:
         for mutant in mutants:
             print(f"{mutant.listed_in:<14} {mutant.promise:<28} {mutant.name}")
