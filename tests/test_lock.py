@@ -685,6 +685,24 @@ def test_store_that_only_compares_shares_the_lock_of_its_thread(path: Path) -> N
     assert stored(path) == 1
 
 
+def test_update_computes_once_and_only_when_it_has_the_lock(path: Path) -> None:
+    """The function given to update() is called once, with what the holder of the lock has left."""
+    given: list[int] = []
+
+    def add(value: int) -> int:
+        given.append(value)
+        return value + 1
+
+    store = atomic_store.open(path, 0)
+    with atomic_store.open(path, 0, lock=True) as holder:
+        thread = threading.Thread(target=store.update, args=(add,))
+        thread.start()
+        wait_until_blocked(os.getpid())
+        holder.value = 7
+    thread.join(HANGS_AFTER)
+    assert (given, stored(path)) == ([7], 8)
+
+
 @pytest.mark.parametrize("way", ["commit", "delete"])
 def test_store_that_only_compares_waits_for_the_lock_of_another_thread(path: Path, way: str) -> None:
     """A store that takes no lock for its blocks compares and replaces only when the block of another thread has ended."""

@@ -361,6 +361,33 @@ def test_signature_is_a_plain_hmac() -> None:
     assert rest[:-1].decode() == hmac.new(KEY, body, "sha256").hexdigest()
 
 
+@pytest.mark.parametrize("place", [0, 200_000, 399_999])
+def test_every_piece_of_a_large_value_is_signed(place: int) -> None:
+    """What a format writes in many pieces is signed to its end: another byte anywhere is refused, and not decoded."""
+
+    class InPieces:
+        loads = 0
+
+        def dump(self, value: bytes, file: Any) -> None:
+            for begin in range(0, len(value), 1000):
+                file.write(value[begin : begin + 1000])
+
+        def load(self, file: Any) -> bytes:
+            self.loads += 1
+            return bytes(file.read())
+
+    inside = InPieces()
+    value = bytes(400_000)
+    content = written(value, Signed(inside, KEY))
+    assert read(content, Signed(inside, KEY)) == value
+    loads = inside.loads
+    changed = bytearray(content)
+    changed[place] ^= 1
+    with pytest.raises(SignatureError):
+        read(bytes(changed), Signed(inside, KEY))
+    assert inside.loads == loads
+
+
 # --- Compressed ------------------------------------------------------------------------------------------------------
 
 
