@@ -241,6 +241,22 @@ def test_conflict_at_the_end_of_a_block_keeps_both_sides(path: Path) -> None:
     assert stored(path) == ["other", "mine"]
 
 
+def test_file_that_appears_in_the_last_instant_is_not_overwritten(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A creation replaces nothing: not even what somebody who takes no lock has made after the last look."""
+    store = atomic_store.open(path, 1, on_conflict="raise")
+    require = LocalFile.require
+
+    def look(self: LocalFile, expected: object) -> None:
+        require(self, expected)
+        by_hand(path, 2)
+
+    monkeypatch.setattr(LocalFile, "require", look)
+    with pytest.raises(ConflictError):
+        store.commit()
+    assert stored(path) == 2
+    assert inside(path.parent) == [".a.json.lock", "a.json"]
+
+
 def test_asked_to_overwrite_overwrites(path: Path) -> None:
     """on_conflict="overwrite" and a plain store ask nobody, and leave no sidecar."""
     for on_conflict in (None, "overwrite"):

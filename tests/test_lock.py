@@ -685,6 +685,29 @@ def test_store_that_only_compares_shares_the_lock_of_its_thread(path: Path) -> N
     assert stored(path) == 1
 
 
+def test_lock_is_held_until_the_commit_of_the_exit_is_through(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits for the lock gets it when the block's value is stored: else his would come first, and ours be a conflict."""
+    by_hand(path, 0)
+    unlock = _lock.unlock
+    store = atomic_store.open(path, lock=True)
+    store.__enter__()
+    with Program(WAIT, path) as waiter:
+        assert waiter.hear() == "waiting"
+        wait_until_blocked(waiter.process.pid)
+
+        def let_the_other_go_first(descriptor: int) -> None:
+            monkeypatch.setattr(_lock, "unlock", unlock)
+            unlock(descriptor)
+            assert waiter.hear() == "had"
+            waiter.say()
+            waiter.finish()
+
+        monkeypatch.setattr(_lock, "unlock", let_the_other_go_first)
+        store.value = 1
+        store.__exit__(None, None, None)
+    assert stored(path) == 2
+
+
 def test_update_computes_once_and_only_when_it_has_the_lock(path: Path) -> None:
     """The function given to update() is called once, with what the holder of the lock has left."""
     given: list[int] = []

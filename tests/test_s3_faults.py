@@ -598,6 +598,17 @@ def test_pause_between_two_tries_is_short_and_random() -> None:
     assert 0 <= min(slept) < max(slept) <= 0.2
 
 
+def test_object_that_is_replaced_before_its_delete_arrives_is_kept(
+    store: AtomicStore[Any], server: Server, proxy: Proxy
+) -> None:
+    """What somebody stores between our look and our DELETE is not deleted, where the service knows the condition."""
+    key = key_of(store)
+    proxy.fail(Fault("HEAD", forward=True, heard=True, meanwhile=lambda: server.poke(key, b"theirs")))
+    with pytest.raises(ConflictError):
+        store.delete()
+    assert server.peek(key) == b"theirs"
+
+
 def test_service_without_conditional_delete_deletes(store: AtomicStore[Any], server: Server, proxy: Proxy) -> None:
     """501 to the condition: it was compared right before, and is deleted without; without a condition 501 is an error."""
     proxy.fail(Fault("DELETE", status=501, code="NotImplemented"))
