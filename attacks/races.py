@@ -24,6 +24,7 @@ import atomic_store
 from .record import record
 
 WRITERS, READERS = 8, 4
+LONG = 60  # seconds; a run that is shorter leaves the figures of the last long one alone
 REMEDIES = ("lock", "update", "raise")
 
 
@@ -175,7 +176,7 @@ def main() -> int:
         print(f"{kind:<8}", *(f"{name}: {figure};" for name, figure in figures[kind].items()), flush=True)
     print(f"{len(figures)} file systems, {len(failures)} violations")
     path = record(
-        f"races{'' if chosen.on is None else '-some'}",
+        "races" if chosen.seconds >= LONG and chosen.on is None else "races-short",
         begun,
         seconds_on_each=chosen.seconds,
         writers=WRITERS,

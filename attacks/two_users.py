@@ -46,6 +46,7 @@ from .record import record
 
 ROOT = User(0, 0)
 STRANGERS = 2
+LONG = 60  # seconds; a run that is shorter leaves the figures of the last long one alone
 PROPHECIES = 32  # how many names the temps take turns with
 HANGS_AFTER = 20  # seconds; no step of the user takes nearly as long
 SECRET, MARK = '"the secret of the victim"', b"a secret mark"
@@ -496,7 +497,8 @@ def main() -> int:
         if not seen:
             failures.append(f"CONTROL: {control.__name__} was not found out")
     print(f"{len(failures)} violations")
-    path = record("two_users", begun, seconds_against_each=chosen.seconds, violations=failures, figures=figures)
+    name = "two_users" if chosen.seconds >= LONG else "two_users-short"
+    path = record(name, begun, seconds_against_each=chosen.seconds, violations=failures, figures=figures)
     print(f"{time.monotonic() - begun:.0f} seconds; {path}")
     return 1 if failures else 0
 

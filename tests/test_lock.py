@@ -27,6 +27,7 @@ from support import require
 import atomic_store
 from atomic_store import AtomicStore, ConflictError, LocalFile, LockError, LockTimeout
 from atomic_store.locations import _descriptor, _flock, _lock
+from atomic_store.locations._flock import unlock
 from atomic_store.locations._names import beside
 
 T = TypeVar("T")
@@ -688,7 +689,6 @@ def test_store_that_only_compares_shares_the_lock_of_its_thread(path: Path) -> N
 def test_lock_is_held_until_the_commit_of_the_exit_is_through(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who waits for the lock gets it when the block's value is stored: else his would come first, and ours be a conflict."""
     by_hand(path, 0)
-    unlock = _lock.unlock
     store = atomic_store.open(path, lock=True)
     store.__enter__()
     with Program(WAIT, path) as waiter:

@@ -197,7 +197,7 @@ def main() -> int:
         print(f"{len(mutants)} mutants")
         return 0
     patience = chosen.patience or (3600 if chosen.whole_suite else 120)
-    return attack(mutants, chosen.whole_suite, chosen.jobs, patience, begun, "" if chosen.only is None else "-some")
+    return attack(mutants, chosen.whole_suite, chosen.jobs, patience, begun, "" if chosen.only is None else "-short")
 
 
 def attack(mutants: list[Mutant], whole_suite: bool, jobs: int, patience: float, begun: float, which: str) -> int:
