@@ -532,6 +532,14 @@ def test_local_time_and_offset_stay_what_they_are() -> None:
             assert (found.hour, found.utcoffset()) == (3, offset)
 
 
+@pytest.mark.parametrize(("type", "value"), [(list[bool], [True, False]), (list[int | bool], [1, True])])
+def test_truth_in_a_list_of_toml_is_a_bool(type: Any, value: list[Any]) -> None:
+    """What tomlkit gives for a bool in a list, by iteration, is a class of its own and no bool: the type gets a bool."""
+    place = Memory(f"a = {value!r}".lower().encode())
+    loaded = atomic_store.open(place, {}, "toml", type=dict[str, type]).value["a"]
+    assert [(item, item.__class__) for item in loaded] == [(item, item.__class__) for item in value]
+
+
 def test_yaml_that_contains_itself_is_refused() -> None:
     """A cycle of YAML aliases is a LoadError and no hang."""
     with pytest.raises(LoadError, match="RecursionError"):

@@ -277,9 +277,9 @@ def _as_builtin(data: Any) -> Any:
     # datetime before date, which it is too; bool cannot be subclassed.
     kinds = (datetime, date, time, int, float, str)
     kind: Any = next((kind for kind in kinds if isinstance(data, kind)), None)
-    if kind is None:
-        return data
     item: Any = data
+    if kind is None:
+        return item.unwrap() if hasattr(item, "unwrap") else item  # tomlkit's Bool, which is no bool
     return kind.fromisoformat(item.isoformat()) if hasattr(kind, "fromisoformat") else kind(item)
 
 
