@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import pickle
 import sys
@@ -13,7 +14,8 @@ import pytest
 from stand_ins import inside, join_text, only_text, pretend_module
 
 import atomic_store
-from atomic_store import FormatError, LoadError, MissingLibraryError
+from atomic_store import FormatError, LoadError, MissingLibraryError, formats
+from atomic_store.testing import Memory
 
 PACKAGES = {"yaml": "ruamel.yaml", "toml": "tomlkit", "msgpack": "msgpack", "cbor": "cbor2"}
 SAMPLE = {"name": "Zoë", "numbers": [1, 2.5, -(2**40)], "more": {"empty": [], "true": True}}
@@ -238,3 +240,38 @@ def test_misspelled_name_of_an_installed_package_is_suggested(path: Path, instal
     install("more", parquet="more:pair")
     with pytest.raises(FormatError, match=r'json, .*parquet.*did you mean "parquet"'):
         atomic_store.open(path, format="paquet")
+
+
+@pytest.mark.parametrize(
+    ("format", "text"),
+    [
+        ("json", True),
+        ("yaml", True),
+        ("toml", True),
+        ("pickle", False),
+        ("bson", False),
+        ("msgpack", False),
+        ("cbor", False),
+        ((join_text, only_text), True),
+        ((pickle.dumps, pickle.loads), False),
+        ((only_text, only_text), False),
+    ],
+    ids=str,
+)
+def test_format_says_whether_people_can_read_what_it_writes(format: Any, text: bool) -> None:
+    """A named format says itself whether it is text; any other one is asked to write the value, and may fail."""
+    assert formats.resolve(format).writes_text(SAMPLE) is text
+
+
+@pytest.mark.parametrize(
+    ("format", "content"),
+    [
+        ("yaml", b"# mine\na: [1, x, {b: 0x10}]\nc: 2026-01-02\n"),
+        ("toml", b"a = [1, 'x', {b = 0x10}] # mine\nc = 2026-01-02\n"),
+    ],
+)
+def test_plain_value_has_no_class_of_the_package(format: str, content: bytes) -> None:
+    """What YAML's and TOML's packages load as classes of their own is plain data, for another format to take."""
+    value = formats.plain(atomic_store.open(Memory(content), format=format).value)
+    assert value == {"a": [1, "x", {"b": 16}], "c": dt.date(2026, 1, 2)}
+    assert pickle.dumps(value).find(b"tomlkit") == pickle.dumps(value).find(b"ruamel") == -1

@@ -124,6 +124,13 @@ def by_suffix(path: Any) -> Any:
     return SUFFIXES[suffix.lower()]
 
 
+def plain(value: Any) -> Any:
+    """Give what a format has loaded in built-in types, where it has classes of its own for them, as for YAML and TOML."""
+    from ._typed import as_builtin
+
+    return as_builtin(value)
+
+
 def _part(name: str) -> Any:
     """Give a module of this package; importing one again costs 1.5 us, so those that need no other package are kept."""
     module = _parts.get(name)
@@ -148,8 +155,9 @@ def _builtin(name: str) -> tuple[Any, Any]:
         streams=module.streams,
         takes_text=False,
         objects=module.objects,
-        plain=getattr(module, "plain", False),
+        simple=getattr(module, "simple", False),
         damage=getattr(module, "damage", None),
+        text=module.text,
     )
 
 

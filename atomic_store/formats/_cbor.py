@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 streams = False
 objects = False
+text = False
 
 
 def public() -> Any:

@@ -30,11 +30,12 @@ class Functions:
         streams: whether load takes the raw file as it is stored, and reads it only forward.
         takes_text: whether load takes str (True) or bytes (False); None: it is found out.
         objects: whether the format keeps Python objects as such, as pickle does.
-        plain: whether dump always writes something, str or bytes, by write() alone, and keeps nothing of the file.
+        simple: whether dump always writes something, str or bytes, by write() alone, and keeps nothing of the file.
         damage: what load raises where the bytes are at fault, and not the program; None: that cannot be told apart.
+        text: whether what it writes is text that people read and edit; None: it is found out.
     """
 
-    __slots__ = ("damage", "dump", "label", "load", "objects", "plain", "streams", "takes_text", "whole")
+    __slots__ = ("damage", "dump", "label", "load", "objects", "simple", "streams", "takes_text", "text", "whole")
 
     def __init__(
         self,
@@ -45,8 +46,9 @@ class Functions:
         streams: bool = False,
         takes_text: bool | None = None,
         objects: bool = False,
-        plain: bool = False,
+        simple: bool = False,
         damage: tuple[type[Exception], ...] | None = None,
+        text: bool | None = None,
     ) -> None:
         self.label = label
         self.dump = dump
@@ -55,8 +57,9 @@ class Functions:
         self.streams = streams
         self.takes_text = takes_text
         self.objects = objects
-        self.plain = plain
+        self.simple = simple
         self.damage = damage
+        self.text = text
 
 
 class Codec:
@@ -99,7 +102,7 @@ class Codec:
             FormatError: it wrote nothing at all, and nothing is not how it writes this value.
         """
         try:
-            if self.functions.plain and self.is_binary is None:
+            if self.functions.simple and self.is_binary is None:
                 self.functions.dump(value, Text(file), **self.dump_kwargs)
             else:
                 self._dump(value, file)
@@ -156,6 +159,17 @@ class Codec:
                 0,
             )
         return value
+
+    def writes_text(self, value: Any) -> bool:
+        """Say whether this value is written as text: a named format says so itself, any other one by writing str."""
+        if self.functions.text is not None:
+            return self.functions.text
+        sink = Sink(io.BytesIO(), self.is_binary)
+        try:
+            self.functions.dump(value, sink, **self.dump_kwargs)
+        except Exception:
+            return False
+        return bool(sink.spoke_text)
 
     def _load_from(self, source: Source | Once, name: Any) -> Any:
         try:

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 streams = False
 objects = False
-plain = True
+simple = True
 damage = (json.JSONDecodeError, UnicodeDecodeError)
+text = True
 
 LARGE = 200_000  # leaves, some 2 MB of text: below, one json.dumps() is as fast and simpler
 PIECEWISE = {"ensure_ascii", "allow_nan", "separators"}  # the keywords that change each item alike, wherever it stands

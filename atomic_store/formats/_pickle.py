@@ -21,6 +21,7 @@ streams = True
 objects = True
 # Loading runs code of the program's, which raises what it likes: only these are surely about the bytes.
 damage = (EOFError, pickle.UnpicklingError)
+text = False
 
 PROTOCOL = 4
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 streams = False
 objects = False
+text = True
 
 
 def public() -> Any:

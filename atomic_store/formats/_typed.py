@@ -146,7 +146,7 @@ class _ByMsgspec:
         return _as_lists(self._msgspec.to_builtins(value, str_keys=True, enc_hook=_model_to_plain))
 
     def from_plain(self, data: Any) -> Any:
-        return self._msgspec.convert(_builtin(data), self._type, str_keys=True, dec_hook=_model_from_plain)
+        return self._msgspec.convert(as_builtin(data), self._type, str_keys=True, dec_hook=_model_from_plain)
 
     def to_seen(self, value: Any) -> Any:
         options: dict[str, Any] = {"builtin_types": self._seen, "enc_hook": _model_to_seen}
@@ -172,7 +172,7 @@ class _ByPydantic:
         return self._adapter.dump_python(value, mode="json", warnings="error", by_alias=True, round_trip=True)
 
     def from_plain(self, data: Any) -> Any:
-        return self._adapter.validate_python(_builtin(data))
+        return self._adapter.validate_python(as_builtin(data))
 
     def to_seen(self, value: Any) -> Any:
         # As any: a subclass with a field more would come back without it.
@@ -251,7 +251,7 @@ def _is_pydantic(type: Any) -> bool:
     return hasattr(type, "__pydantic_validator__") or any(map(_is_pydantic, get_args(type)))
 
 
-def _builtin(data: Any) -> Any:
+def as_builtin(data: Any) -> Any:
     """Give loaded data as plain built-in types: tomlkit's and ruamel.yaml's are subclasses that converters refuse."""
     import sys
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 streams = False
 objects = False
+text = True
 
 
 def public() -> Any:
