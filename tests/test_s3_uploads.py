@@ -21,7 +21,7 @@ from support import require
 
 import atomic_store
 from atomic_store import AccessError, S3Object
-from atomic_store.locations import _s3_upload
+from atomic_store.locations import _s3, _s3_upload
 from atomic_store.locations._s3_upload import PART, SAME_SIZE
 
 __all__ = ["hasty", "proxy", "shared_proxy"]
@@ -291,6 +291,18 @@ def test_only_stale_uploads_of_this_very_key_are_aborted(
             place.abort_stale_uploads(age)
 
 
+def test_cleaning_aborts_what_is_older_than_a_day(place: S3Object, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """clean() goes by the age that no commit reaches, names the uploads, and only lists them in a dry run."""
+    upload = server.client.create_multipart_upload(Bucket=server.bucket, Key=place.key)["UploadId"]
+    assert place.clean() == place.clean(dry_run=True) == []
+    monkeypatch.setattr(_s3, "STALE_AFTER", 0)
+    for dry_run in (True, False):
+        assert server.uploads(place.key) == [upload]
+        ((name, error),) = place.clean(dry_run)
+        assert (upload in name, error) == (True, None)
+    assert server.uploads(place.key) == []
+
+
 class _Paged:
     """A client whose listings have two entries a page."""
 
@@ -315,8 +327,9 @@ def test_upload_that_ends_while_it_is_listed_is_no_error(place: S3Object, server
     upload = server.client.create_multipart_upload(Bucket=server.bucket, Key=place.key)["UploadId"]
     for within, code, kind in (("uploads", "AccessDenied", AccessError),):
         proxy.fail(Fault("GET", within, times=99, status=403, code=code))
-        with pytest.raises(kind, match=place.key):
-            place.abort_stale_uploads(0)
+        for look in (place.clean, lambda: place.abort_stale_uploads(0)):
+            with pytest.raises(kind, match=place.key):
+                look()
     proxy.fail(Fault("DELETE", times=99, status=403, code="AccessDenied"))
     with pytest.raises(AccessError):
         place.abort_stale_uploads(0)

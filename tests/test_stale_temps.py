@@ -16,6 +16,7 @@ from stand_ins import by_hand, inside, stored
 
 import atomic_store
 from atomic_store import AtomicStore, FormatError, LocalFile
+from atomic_store.testing import Memory
 
 DIGITS = "0123456789abcdef"
 OLD = 61
@@ -263,3 +264,46 @@ def test_file_system_without_locks_sweeps_nothing(path: Path, monkeypatch: pytes
     monkeypatch.setattr(fcntl, "flock", fail)
     sweep(path)
     assert temp.exists()
+
+
+def test_cleaning_says_what_it_removes_and_a_dry_run_changes_nothing(path: Path) -> None:
+    """clean() goes by the rules of the sweep, gives the temps that it removes, and makes no lock file in vain."""
+    young, others = f".a.json.{DIGITS[::-1]}.tmp", [f".b.json.{DIGITS}.tmp", "a.json"]
+    for name in others:
+        leave(path.parent, name)
+    leave(path.parent, young, 5)
+    assert LocalFile(path).clean() == []
+    assert inside(path.parent) == sorted([young, *others])
+    stale = [str(leave(path.parent, f".a.json.{digits}.tmp")) for digits in (DIGITS, "f" * 16)]
+    assert LocalFile(path).clean(dry_run=True) == [(temp, None) for temp in stale]
+    assert inside(path.parent) == sorted([young, *others, *map(os.path.basename, stale)])
+    place = LocalFile(path)
+    assert place.clean() == [(temp, None) for temp in stale]
+    assert inside(path.parent) == sorted([young, *others, ".a.json.lock"])
+    assert place.clean() == []
+
+
+def test_cleaning_names_what_it_cannot_remove(path: Path, refusing: Callable[[str], None]) -> None:
+    """A temp that cannot be removed comes with the error, and the others are removed; a directory likewise is raised."""
+    temps = [leave(path.parent, f".a.json.{digits}.tmp") for digits in (DIGITS, "f" * 16)]
+    refusing("unlink")
+    assert [(name, getattr(error, "errno", None)) for name, error in LocalFile(path).clean()] == [
+        (str(temp), errno.EACCES) for temp in temps
+    ]
+    refusing("listdir")
+    with pytest.raises(PermissionError) as caught:
+        LocalFile(path).clean()
+    assert caught.value.filename == path
+
+
+def test_cleaning_inside_a_block_uses_its_lock(path: Path) -> None:
+    """Whoever holds the store's lock may clean as well, without waiting for himself."""
+    with AtomicStore[Any](path, 0, lock=True):
+        temp = leave(path.parent, f".a.json.{DIGITS}.tmp")
+        assert LocalFile(path).clean() == [(str(temp), None)]
+
+
+def test_place_that_nobody_can_clean_says_so() -> None:
+    """A kind of place without a clean() is an error, not one where there is nothing to remove."""
+    with pytest.raises(NotImplementedError, match="Memory"):
+        Memory().clean()

@@ -192,6 +192,30 @@ class LocalFile(Location):
             raise
         return lock
 
+    def clean(self, dry_run: bool = False) -> list[tuple[str, OSError | None]]:
+        """Remove the temps of crashed writers, under the lock, by the rules of every first lock; see Location.clean.
+
+        Raises:
+            LockError: the file system has no locks.
+            OSError: the directory cannot be read, or the sidecar neither opened nor made.
+        """
+        lock = None
+        try:
+            from ._writer import clean
+
+            found = clean(self.real(), dry_run=True)
+            if dry_run or not found:
+                return found  # and no sidecar is made in vain
+            self._swept = True  # by us: whoever sweeps in lock() does not say what it has removed
+            lock = self.lock_for_this()
+            return clean(self.real())
+        except OSError as error:
+            name(error, self._path)
+            raise
+        finally:
+            if lock is not None:
+                lock.release()
+
     def probe(self) -> list[Finding]:
         """Find out which promises this place keeps; see Location.probe.
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from ._s3_upload import Replacement
     from .base import Finding
 
+STALE_AFTER = 86400
+"""Seconds: no commit takes a day; whoever knows better calls abort_stale_uploads()."""
+
 _OURS = {"Bucket", "Key", "Body", "IfMatch", "IfNoneMatch", "ContentLength", "ContentMD5", "WriteOffsetBytes"}
 _TYPES = {
     "cbor": "application/cbor",
@@ -233,20 +236,25 @@ class S3Object(Location):
             ValueError: `older_than` is negative.
             AccessError, OSError: uploads cannot be listed (s3:ListBucketMultipartUploads) or aborted.
         """
-        from datetime import UTC, datetime, timedelta
-
-        age = older_than if isinstance(older_than, timedelta) else timedelta(seconds=older_than)
-        if age < timedelta(0):
-            raise ValueError(f"older_than should be a timedelta or seconds from 0 up, not {older_than!r}")
-        limit = datetime.now(UTC) - age
-        aborted = 0
         try:
-            for upload in self._uploads():
-                if upload["Initiated"] <= limit:
-                    aborted += self.abort_upload(upload["UploadId"])
+            return sum(self.abort_upload(upload["UploadId"]) for upload in self._stale_uploads(older_than))
         except Failure as failure:
             raise failure.error(self._path, "abort unfinished uploads of") from failure.__cause__
-        return aborted
+
+    def clean(self, dry_run: bool = False) -> list[tuple[str, OSError | None]]:
+        """Abort the uploads of this key that were begun more than a day ago; see Location.clean and abort_stale_uploads.
+
+        Raises:
+            AccessError, OSError: uploads cannot be listed (s3:ListBucketMultipartUploads) or aborted.
+        """
+        try:
+            return [
+                (f"upload {upload['UploadId']}, begun {upload['Initiated']:%Y-%m-%dT%H:%M:%SZ}", None)
+                for upload in self._stale_uploads(STALE_AFTER)
+                if dry_run or self.abort_upload(upload["UploadId"])
+            ]
+        except Failure as failure:
+            raise failure.error(self._path, "abort unfinished uploads of") from failure.__cause__
 
     def probe(self) -> list[Finding]:
         """Find out which promises the service keeps, with these credentials; see Location.probe."""
@@ -259,6 +267,16 @@ class S3Object(Location):
         # 1024 bytes of UTF-8 are the most that a key may have.
         begin = self.key.encode()[: 1024 - len(tail)].decode(errors="ignore")
         return S3Object(self.bucket, begin + tail, self._client, self.put_options)
+
+    def _stale_uploads(self, older_than: timedelta | float) -> list[Any]:
+        """List the unfinished uploads of this key that are older than so many seconds; see abort_stale_uploads."""
+        from datetime import UTC, datetime, timedelta
+
+        age = older_than if isinstance(older_than, timedelta) else timedelta(seconds=older_than)
+        if age < timedelta(0):
+            raise ValueError(f"older_than should be a timedelta or seconds from 0 up, not {older_than!r}")
+        limit = datetime.now(UTC) - age
+        return [upload for upload in self._uploads() if upload["Initiated"] <= limit]
 
     def _uploads(self) -> list[Any]:
         """List the unfinished uploads of this key, and not of those that only begin like it."""

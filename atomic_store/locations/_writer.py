@@ -43,6 +43,7 @@ STALE_AFTER = 60  # seconds; a younger temp may belong to a writer that has not 
 _CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 _NOT_PERMITTED = (errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
+_NO_TEMP = (errno.ENOENT, errno.ELOOP, errno.EMLINK, errno.EISDIR, errno.ENXIO)  # it is gone, or no plain file
 _ACL = "system.posix_acl_access"
 _sync: Any = atomicwrites.AtomicWriter("", mode="wb").sync  # fsync; on macOS F_FULLFSYNC
 
@@ -464,32 +465,56 @@ def sweep(real: str) -> None:
     A temp is left alone while it is younger than STALE_AFTER or locked by its writer. What cannot
     be removed stays: house-keeping fails no commit.
     """
+    try:
+        clean(real)
+    except OSError:
+        pass
+
+
+def clean(real: str, dry_run: bool = False) -> list[tuple[str, OSError | None]]:
+    """Do what sweep() does, or only look for it; give each stale temp, with the error if it cannot be removed.
+
+    Raises:
+        OSError: the directory cannot be read.
+    """
     directory, prefix = split(beside(real, f".{'0' * 16}.tmp"))
     pattern = re.compile(re.escape(prefix.removesuffix(f"{'0' * 16}.tmp")) + r"[0-9a-f]{16}\.tmp")
-    try:
-        found = [name for name in os.listdir(directory) if pattern.fullmatch(name)]
-    except OSError:
-        return
-    for name in found:
-        _sweep_one(os.path.join(directory, name))
+    found: list[tuple[str, OSError | None]] = []
+    for name in sorted(filter(pattern.fullmatch, os.listdir(directory))):
+        temp = os.path.join(directory, name)
+        try:
+            if _clean_one(temp, dry_run):
+                found.append((temp, None))
+        except OSError as error:
+            found.append((temp, error))
+    return found
 
 
-def _sweep_one(temp: str) -> None:
+def _clean_one(temp: str, dry_run: bool) -> bool:
+    """Remove a temp, or only look at it; say whether it is stale."""
     descriptor = Descriptor()
     try:
         number = descriptor.take(os.open, temp, os.O_RDWR | CAREFUL)
         status = os.fstat(number)
         if not stat.S_ISREG(status.st_mode) or time.time() - status.st_mtime < STALE_AFTER:
-            return
-        flock(number, wait=False)
+            return False
+        try:
+            flock(number, wait=False)
+        except OSError:
+            return False  # its writer is at work; or nothing here can be locked, and nobody can know
+        if dry_run:
+            return True
         if _on_windows():
             descriptor.let_go()  # what is open cannot be deleted there
         os.unlink(temp)
-    except OSError:
-        return
+    except OSError as error:
+        if error.errno in _NO_TEMP:
+            return False
+        raise
     finally:
         descriptor.let_go()
     _warn("removed %r, which a writer that was killed has left", temp)
+    return True
 
 
 def _warn(message: str, *args: object) -> None:

@@ -156,6 +156,17 @@ class Location(ABC):
         """
         raise NotImplementedError(f"check() cannot find out anything about a {type(self).__name__}: it has no probe()")
 
+    def clean(self, dry_run: bool = False) -> list[tuple[str, OSError | None]]:
+        """Remove what killed programs have left of their commits here; give each, with the error if it cannot be removed.
+
+        What may belong to a commit that is under way is left alone. With dry_run=True nothing is
+        changed: what would be removed is given. A place need not be able to.
+
+        Raises:
+            NotImplementedError: nobody has written this for such a place.
+        """
+        raise NotImplementedError(f"a {type(self).__name__} cannot be cleaned: it has no clean()")
+
 
 class Finding:
     """What was found out about one promise of a place; a probe() makes them, which raises nothing.
