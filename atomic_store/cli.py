@@ -65,6 +65,7 @@ _CODES: dict[type[BaseException], int] = {
 
 PIECE = 1 << 20  # bytes read or written between two looks at the progress
 PATIENCE = 1.0  # seconds of silence
+TRIES = 10  # times that the editor is opened: some are scripts, and would go on for ever
 LONG = 32 << 20  # bytes which surely take longer than that to decode or to encode
 
 
@@ -248,7 +249,7 @@ class Form:
         self.codec = formats.resolve(inside)
         suffixes = {method: suffix for suffix, method in formats.COMPRESSIONS.items()}
         self.label = "".join([inside, *(suffixes[method] for method in methods)])
-        self._packing: Any = Bytes(inside)
+        self._packing: Any = Bytes(f"bytes of {inside}")
         for method in methods:
             from .formats.wrappers import Compressed
 
@@ -269,7 +270,10 @@ class Form:
 
     def plain(self, value: Any) -> Any:
         """Give a loaded value in built-in types."""
-        return value if self.name == "json" else formats.plain(value)
+        try:
+            return value if self.name == "json" else formats.plain(value)
+        except RecursionError as error:
+            raise Failed(4, "the value contains itself, or is nested too deep") from error
 
     def verified(self, value: Any, path: Any) -> bytes:
         """Encode a value, if it comes back from that as it is."""
@@ -423,14 +427,12 @@ class OwnText:
 
     suffix: str
 
-    def __init__(self, form: Form, content: bytes, value: Any, path: Any) -> None:
+    def __init__(self, form: Form, text: bytes, path: Any) -> None:
         self._form = form
         self._path = path
         self.suffix = "" if form.name in formats.SUFFIXES.values() else f".{form.name}"
         self.notes: list[str] = []
-        self.text = content
-        if form.name == "json" and content and b"\n" not in content.strip():
-            self.text = _lines(value)  # nobody can edit a value that is all in one line
+        self.text = text
 
     def encode(self, text: bytes) -> bytes:
         """Give the encoded value; whatever the format raises is the user's mistake."""
@@ -524,16 +526,20 @@ def _draft(form: Form, content: bytes, path: Any) -> OwnText | AsJson:
     """Give what is to be edited."""
     text = form.codec.functions.text
     if not content:  # of a place that holds nothing yet, or of an empty file
-        return OwnText(form, content, None, path) if text else AsJson(form, None, path)
+        return OwnText(form, content, path) if text else AsJson(form, None, path)
     try:
         value = form.load(content, path)
     except LoadError as error:
         if not text:
             raise
-        draft = OwnText(form, content, None, path)
+        draft = OwnText(form, content, path)
         draft.notes.append(f"what is stored is damaged. {_mistake(error)}")
         return draft
-    return OwnText(form, content, value, path) if form.codec.writes_text(value) else AsJson(form, value, path)
+    if not form.codec.writes_text(value):
+        return AsJson(form, value, path)
+    if form.name == "json" and b"\n" not in content.strip():
+        return OwnText(form, _lines(value), path)  # nobody can edit a value that is all in one line
+    return OwnText(form, content, path)
 
 
 class Desk:
@@ -588,7 +594,9 @@ class Desk:
             _warn(note)
         self._lay(self._draft.text, self._draft.notes)
         last = None
+        tries = 0
         while True:
+            tries += 1
             _run_editor(self.path)
             typed = self._typed()
             if _same(typed, self._draft.text):
@@ -597,7 +605,7 @@ class Desk:
                 return self._draft.encode(typed)
             except Exception as error:
                 mistake = _mistake(error)
-                if last is not None and _same(typed, last):
+                if tries == TRIES or (last is not None and _same(typed, last)):
                     raise Failed(4, f"nothing was changed. {mistake}") from error
             last = typed
             _warn(mistake)
@@ -637,8 +645,12 @@ def _run_editor(path: str) -> None:
     # Ctrl-C is for the editor, which is in the foreground. A function, and not SIG_IGN, which the editor would inherit.
     before = signal.signal(signal.SIGINT, _let_pass)
     try:
-        # Not subprocess.call(): upon a signal that would kill the editor, and with it what is not saved yet.
-        status = subprocess.Popen([*shlex.split(command), path]).wait()  # noqa: S603 - it is the user's own editor
+        process = subprocess.Popen([*shlex.split(command), path])  # noqa: S603 - it is the user's own editor
+        try:
+            status = process.wait()
+        except Ended:
+            process.returncode = 0  # it goes on without us, with what is not saved yet; Popen is not to complain of that
+            raise
     except (OSError, ValueError) as error:
         raise Failed(1, f"the editor {command!r} cannot be started: {error}. Set VISUAL or EDITOR") from error
     finally:
@@ -749,10 +761,6 @@ class Watched(io.RawIOBase):
         self._progress = progress
         self.name = file.name
         self.size = file.size
-
-    def readable(self) -> bool:
-        """Say yes."""
-        return True
 
     def readinto(self, buffer: WriteableBuffer) -> int:
         """Read what comes next into the buffer."""
