@@ -801,8 +801,15 @@ def _write_out(text: str) -> None:
     try:
         if stream is None:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-        stream.write(text)
-        stream.flush()
+        buffer = getattr(stream, "buffer", None)
+        if buffer is None:
+            stream.write(text)
+        else:
+            stream.flush()
+            data = memoryview(text.encode(stream.encoding, "backslashreplace"))
+            while data:  # with PYTHONUNBUFFERED a write may take less, and the text layer drops the rest without a word
+                data = data[buffer.write(data) or 0 :]
+        (stream if buffer is None else buffer).flush()
     except OSError as error:
         _silence(stream)
         if isinstance(error, BrokenPipeError):
@@ -966,7 +973,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     command.add_argument("location", metavar="LOCATION", help=place)
     command.add_argument("--format", metavar="FORMAT", help=f"the format: {form}")
-    _add_common(command, "print JSON on one line, in ASCII; what JSON cannot hold is an error")
+    _add_common(command, "print the value as one line of JSON, in ASCII, or fail if JSON cannot hold it")
 
     command = add(
         edit,

@@ -38,7 +38,7 @@ def loaded(python: Path, program: str, directory: Path) -> set[str]:
     """The modules that are loaded after `program` ran in `directory`."""
     command = [str(python), "-I", "-W", "error", "-c", f"{program}\n{PRINT_MODULES}"]
     done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=True)
-    return set(done.stdout.split())
+    return set(done.stdout.splitlines()[-1].split())  # the program itself may have printed more
 
 
 def excess(python: Path, program: str, allowed: list[str], directory: Path) -> list[str]:
@@ -55,6 +55,9 @@ IMPORT = "import atomic_store"
 OPEN = f"{IMPORT}; store = atomic_store.open('a', None)"
 OPEN_EXISTING = f"open('b', 'w').write('[1]'); {IMPORT}; assert atomic_store.open('b').value == [1]"
 OPEN_CONTAINER = f"{IMPORT}; store = atomic_store.open('c', {{}})"
+SHOW = "open('e.json', 'w').write('{}'); from atomic_store.cli import main; assert main(['show', 'e.json']) == 0"
+# gettext, which argparse asks for its words, looks for a translation.
+PARSER = "argparse; argparse.ArgumentParser()"
 OPEN_PICKLE = f"{IMPORT}; store = atomic_store.open('d', None, 'pickle')"
 
 
@@ -70,6 +73,8 @@ OPEN_PICKLE = f"{IMPORT}; store = atomic_store.open('d', None, 'pickle')"
         (f"{OPEN}; store.commit(); store.commit()", ["json", "atomicwrites"]),
         (f"{OPEN_CONTAINER}\nwith store: store.value['a'] = 1", ["json", "copy", "atomicwrites"]),
         (f"{OPEN_PICKLE}; store.commit()", ["pickle", "atomicwrites"]),
+        (SHOW, ["json", PARSER]),
+        (SHOW.replace("'e.json']", "'e.json', '--json']"), ["json", PARSER]),
     ],
     ids=[
         "import",
@@ -81,6 +86,8 @@ OPEN_PICKLE = f"{IMPORT}; store = atomic_store.open('d', None, 'pickle')"
         "second commit",
         "with block",
         "commit a pickle",
+        "show JSON from the shell",
+        "show JSON for machines",
     ],
 )
 def test_no_program_pays_for_what_it_does_not_use(python: Path, program: str, allowed: list[str], tmp_path: Path) -> None:
@@ -92,6 +99,18 @@ def test_no_program_pays_for_what_it_does_not_use(python: Path, program: str, al
 def test_heavy_import_is_caught(python: Path, module: str, tmp_path: Path) -> None:
     """Controls: an import beyond the budget is named, also one that the program makes later by itself."""
     assert module in excess(python, f"{IMPORT}, {module}", [], tmp_path)
+
+
+def test_command_loads_no_part_of_the_library_in_vain(python: Path, tmp_path: Path) -> None:
+    """`show` of a JSON file loads the modules that read one, and none that writes, locks, wraps or edits."""
+    parts = {name for name in loaded(python, SHOW, tmp_path) if name.startswith("atomic_store")}
+    assert parts == {"atomic_store"} | {
+        f"atomic_store.{name}"
+        for name in (
+            *("cli", "errors", "store", "formats", "formats.base", "formats._codec", "formats._json"),
+            *("locations", "locations.base", "locations._descriptor", "locations._local"),
+        )
+    }
 
 
 def test_environment_is_a_fresh_one(python: Path, tmp_path: Path) -> None:

@@ -1,0 +1,34 @@
+"""docs/reference/command-line.md is what docs/reference/command_line.py writes, and has all that the parser knows."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+from typing import Any
+
+from atomic_store import cli
+
+REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
+
+
+def test_page_and_parser_agree() -> None:
+    """The page is word for word what is written from the parser."""
+    written: str = runpy.run_path(str(REFERENCE / "command_line.py"))["page"]()
+    assert (REFERENCE / "command-line.md").read_text(encoding="utf-8") == written
+
+
+def test_page_leaves_nothing_out() -> None:
+    """Each command, each of its options, each exit code and each variable is on the page: the writer skips none."""
+    page = (REFERENCE / "command-line.md").read_text(encoding="utf-8")
+    commands: Any = next(
+        action.choices for action in cli.make_parser()._actions if action.dest == "==SUPPRESS==" and action.choices
+    )
+    assert set(commands) == set(cli.EXAMPLES) == {"show", "edit", "convert", "check", "clean"}
+    for name, parser in commands.items():
+        section = page.partition(f"\n## `{name}`: ")[2].partition("\n## ")[0]
+        for word in ("--json", "--debug", *(word for action in parser._actions for word in action.option_strings[-1:])):
+            assert word == "--help" or f"`{word}" in section
+    for code in cli.EXIT_CODES:
+        assert f"\n| {code} | " in page
+    for variable in cli.ENVIRONMENT:
+        assert f"\n- `{variable}`: " in page
