@@ -239,7 +239,7 @@ class Form:
     """
 
     def __init__(self, name: str | None, path: Any) -> None:
-        whole = _by_suffix(path) if name is None else _by_name(name)
+        whole = _by_suffix(path) if name in (None, "auto") else _by_name(name)
         methods: list[str] = []
         inside: Any = whole
         while not isinstance(inside, str):
@@ -338,7 +338,7 @@ def _by_suffix(path: Any) -> Any:
         ) from error
 
 
-def _by_name(name: str) -> Any:
+def _by_name(name: Any) -> Any:
     """Give the format for a name that may end in the suffix of a compression."""
     inside, _, suffix = name.rpartition(".")
     if f".{suffix}" not in formats.COMPRESSIONS:

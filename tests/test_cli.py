@@ -92,6 +92,8 @@ def test_format_wins_over_the_suffix() -> None:
     put("a.json", [1], "cbor")
     assert run("show", "a.json").code == 4
     assert run("show", "a.json", "--format", "cbor").out == "[\n  1\n]\n"
+    put("c.cbor", [1])
+    assert run("show", "c.cbor", "--format", "auto", "--json").out == "[1]\n"
     put("b", [1], atomic_store.Compressed(atomic_store.Compressed("pickle"), "bz2"))
     assert run("show", "b", "--format", "pickle.gz.bz2", "--json").out == "[1]\n"
 

@@ -83,7 +83,7 @@ def test_object_is_edited(server: Server, editor: Editor) -> None:
 def test_value_moves_to_s3_and_back(server: Server) -> None:
     """Convert goes from file to object, from object to object and back, in parts where it is large, and never overwrites."""
     place, key = url(server, ".json.gz")
-    value = ["x" * 100, *range(2_000_000)]
+    value = ["x" * (9 * MB), 1]
     by_hand(Path("a.json"), value)
     assert run("convert", "a.json", place).code == 0
     assert run("convert", "a.json", place).code == 5
