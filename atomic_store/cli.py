@@ -609,7 +609,9 @@ class Desk:
                     raise Failed(4, f"nothing was changed. {mistake}") from error
             last = typed
             _warn(mistake)
-            self._lay(typed, [mistake, "nothing was changed yet. To give up, leave the text as it is"])
+            self._lay(
+                typed, [mistake, "Nothing was changed yet; lines are counted after these. To give up, leave the text alone"]
+            )
 
     def _lay(self, text: bytes, notes: list[str]) -> None:
         """Put a text, with lines before it that are not part of it, in the file; a text that is there stays until then."""
