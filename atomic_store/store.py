@@ -135,9 +135,6 @@ class AtomicStore(Generic[T]):
             OSError: the place cannot be written; the old value is whole.
             Exception: the format refuses the value, with its own error; the old value is whole.
         """
-        if not self._locks:
-            self._commit(self._value, self._known() if self._raises else ANY)
-            return
         with self._locked():
             self._commit(self._value, self._known() if self._raises else ANY)
 

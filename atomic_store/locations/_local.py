@@ -210,7 +210,7 @@ class LocalFile(Location):
             lock = self.lock_for_this()
             return clean(self.real())
         except OSError as error:
-            name(error, self._path)
+            tell_path(error, self._path)
             raise
         finally:
             if lock is not None:

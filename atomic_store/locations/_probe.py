@@ -17,7 +17,7 @@ import subprocess
 import sys
 
 from ..errors import AtomicStoreError, LockTimeout
-from ._local import LocalFile, name
+from ._local import LocalFile, tell_path
 from ._names import beside
 from .base import Finding
 
@@ -127,7 +127,7 @@ class Scratch:
             os.mkdir(self._directory, 0o700)
             self._write(OLD)
         except OSError as error:
-            name(error, place.path)  # the scratch directory is nothing that the user knows
+            tell_path(error, place.path)  # the scratch directory is nothing that the user knows
             return False, str(error)
         seen = "nothing is stored yet" if stored is None else "what is stored can be read"
         return True, f"{seen}, and the directory can be written to"
