@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -17,7 +18,8 @@ from support import require
 PAGE = (Path(__file__).resolve().parent.parent / "docs" / "how-to" / "systemd.md").read_text(encoding="utf-8")
 UNITS = dict(re.findall(r"```ini\n# /etc/systemd/system/(\S+)\n(.*?)```", PAGE, re.DOTALL))
 SERVICES = [name for name in UNITS if name.endswith(".service")]
-SCRIPT = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)[0]
+COLLECT, WATCH, _ = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+SCRIPTS = {"collect.py": COLLECT, "watch.py": COLLECT + WATCH}
 
 # $1 becomes /srv, $2 stays writable, and the rest of their file system is read-only for the program that follows.
 CONFINED = """
@@ -40,7 +42,7 @@ def srv() -> Iterator[Path]:
             home = place / Path(word).relative_to("/srv").parts[0]
             home.mkdir(exist_ok=True)
             if word.endswith(".py"):
-                (home / Path(word).name).write_text(SCRIPT, encoding="utf-8")
+                (home / Path(word).name).write_text(SCRIPTS[Path(word).name], encoding="utf-8")
             elif not (home / ".venv").exists():
                 public_python(home / ".venv")
         yield place
@@ -81,9 +83,13 @@ def test_unit_runs_with_the_rights_that_it_gets(unit: str, srv: Path) -> None:
         os.chown(state, BOB.uid, BOB.gid)
         words = ["unshare", "--mount", "sh", "-euc", CONFINED, "sh", str(srv), str(state)]
         words += ["setpriv", f"--reuid={BOB.uid}", f"--regid={BOB.gid}", "--clear-groups", "--no-new-privs", *command(unit)]
-        for number in (1, 2):
+        before = 0
+        for _ in range(2):
             done = subprocess.run(
                 words, env={"STATE_DIRECTORY": str(state)}, cwd="/", capture_output=True, text=True, check=False
             )
-            assert (done.returncode, done.stdout, done.stderr) == (0, f"run {number}\n", "")
+            assert (done.returncode, done.stdout, done.stderr) == (0, f"run {before + 1}\n", "")
+            now = json.loads((state / "state.json").read_bytes())["runs"]
+            assert now == 1 + before if unit == "collect.service" else now > 1 + before
+            before = now
         assert sorted(os.listdir(state)) == [".state.json.lock", "state.json"]
