@@ -54,10 +54,11 @@ def excess(python: Path, program: str, allowed: list[str], directory: Path) -> l
 IMPORT = "import atomic_store"
 OPEN = f"{IMPORT}; store = atomic_store.open('a', None)"
 OPEN_EXISTING = f"open('b', 'w').write('[1]'); {IMPORT}; assert atomic_store.open('b').value == [1]"
-OPEN_CONTAINER = f"{IMPORT}; store = atomic_store.open('c', {{}})"
+OPEN_FLAT = f"{IMPORT}; store = atomic_store.open('c', {{}})"
 SHOW = "open('e.json', 'w').write('{}'); from atomic_store.cli import main; assert main(['show', 'e.json']) == 0"
 # gettext, which argparse asks for its words, looks for a translation.
 PARSER = "argparse; argparse.ArgumentParser()"
+OPEN_NESTED = f"{IMPORT}; store = atomic_store.open('e', {{'a': []}})"
 OPEN_PICKLE = f"{IMPORT}; store = atomic_store.open('d', None, 'pickle')"
 
 
@@ -67,11 +68,12 @@ OPEN_PICKLE = f"{IMPORT}; store = atomic_store.open('d', None, 'pickle')"
         (IMPORT, []),
         (OPEN, ["json"]),
         (OPEN_EXISTING, ["json"]),
-        (OPEN_CONTAINER, ["json", "copy"]),
+        (OPEN_FLAT, ["json"]),
+        (OPEN_NESTED, ["json", "copy"]),
         (OPEN_PICKLE, ["pickle"]),
         (f"{OPEN}; store.commit()", ["json", "atomicwrites"]),
         (f"{OPEN}; store.commit(); store.commit()", ["json", "atomicwrites"]),
-        (f"{OPEN_CONTAINER}\nwith store: store.value['a'] = 1", ["json", "copy", "atomicwrites"]),
+        (f"{OPEN_FLAT}\nwith store: store.value['a'] = 1", ["json", "atomicwrites"]),
         (f"{OPEN_PICKLE}; store.commit()", ["pickle", "atomicwrites"]),
         (SHOW, ["json", PARSER]),
         (SHOW.replace("'e.json']", "'e.json', '--json']"), ["json", PARSER]),
@@ -80,7 +82,8 @@ OPEN_PICKLE = f"{IMPORT}; store = atomic_store.open('d', None, 'pickle')"
         "import",
         "open",
         "open what exists",
-        "open with a container default",
+        "open with a flat default",
+        "open with a nested default",
         "open a pickle",
         "first commit",
         "second commit",

@@ -35,7 +35,7 @@ SUFFIXES = {
 COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".zst": "zstd"}
 """The suffixes that may follow one of these."""
 
-_parts: dict[str, Any] = {}
+_kept: dict[str, Any] = {}  # what each open needs, and would cost time to get again
 
 GROUP = "atomic_store.formats"
 """The entry-point group in which an installed package may add names."""
@@ -64,7 +64,7 @@ def resolve(
         MissingLibraryError: it is one whose package cannot be used here.
         TypeError: the keywords are no dict.
     """
-    codec = _part("_codec")
+    codec = _the_codec()
     if is_binary not in (None, True, False):
         raise FormatError(f"is_binary should be None, True or False, not {is_binary!r}")
     is_binary = None if is_binary is None else bool(is_binary)  # 0.0.1 took 1 as well, and identity counts from here on
@@ -131,24 +131,26 @@ def plain(value: Any) -> Any:
     return as_builtin(value)
 
 
-def _part(name: str) -> Any:
-    """Give a module of this package; importing one again costs 1.5 us, so those that need no other package are kept."""
-    module = _parts.get(name)
-    if module is None:
-        module = __import__(f"{__name__}.{name}", fromlist=["dump"])  # importlib would be one more import to pay
-        if NAMES.get(name[1:]) is None:
-            _parts[name] = module
-    return module
+def _the_codec() -> Any:
+    """Give the module _codec; importing it once more would cost each open 1.5 us."""
+    if "codec" not in _kept:
+        from . import _codec
+
+        _kept["codec"] = _codec
+    return _kept["codec"]
 
 
 def _builtin(name: str) -> tuple[Any, Any]:
+    if name in _kept:
+        public, functions = _kept[name]
+        return public, functions
     try:
-        module = _part(f"_{name}")
+        module: Any = __import__(f"{__name__}._{name}", fromlist=["dump"])  # importlib would be one more import to pay
     except ImportError as error:
         raise MissingLibraryError(
             f'format "{name}" needs the package {NAMES[name]}: pip install "atomic_store[{name}]" ({error})'
         ) from error
-    return module.public(), _part("_codec").Functions(
+    functions = _the_codec().Functions(
         name,
         module.dump,
         module.load,
@@ -159,6 +161,9 @@ def _builtin(name: str) -> tuple[Any, Any]:
         damage=getattr(module, "damage", None),
         text=module.text,
     )
+    if NAMES[name] is None:  # else its package may come or go
+        _kept[name] = module.public(), functions
+    return module.public(), functions
 
 
 def _installed(name: str) -> Any:

@@ -283,6 +283,7 @@ class Sink(io.RawIOBase):
     Closing it closes nothing underneath: what was written is kept.
     """
 
+    before: int | None = None  # see Text
     encoding = None  # rapidjson and others look: None means bytes, and str is welcome as well
     load_kwargs: Any = None  # by which what is written will be read: Verified reads it at once
 
@@ -351,12 +352,17 @@ class Sink(io.RawIOBase):
 
 
 class Text:
-    """The least that a dump can do with: io.RawIOBase costs as much as a small value's dump."""
+    """The least that a dump can do with: io.RawIOBase costs as much as a small value's dump.
 
-    __slots__ = ("_file",)
+    Attributes:
+        before: how many bytes the place held before, None: not known.
+    """
+
+    __slots__ = ("_file", "before")
 
     def __init__(self, file: Any) -> None:
         self._file = file
+        self.before: int | None = getattr(file, "before", None)
 
     def write(self, data: Any) -> None:
         """Take all of it; str is written as UTF-8."""

@@ -9,6 +9,7 @@ Of all single flipped bits a quarter to a half still load, as another value.
 from __future__ import annotations
 
 import json
+from itertools import compress, islice
 
 from ._codec import decode
 
@@ -22,6 +23,7 @@ simple = True
 damage = (json.JSONDecodeError, UnicodeDecodeError)
 text = True
 
+SIZE = 1_000_000  # bytes; whatever replaces less is taken for small
 LARGE = 200_000  # leaves, some 2 MB of text: below, one json.dumps() is as fast and simpler
 PIECEWISE = {"ensure_ascii", "allow_nan", "separators"}  # the keywords that change each item alike, wherever it stands
 CONTAINERS = frozenset((dict, list, tuple))  # exactly these: what a subclass makes of itself is its own affair
@@ -36,7 +38,7 @@ def public() -> Any:
 def dump(value: Any, file: Any, **kwargs: Any) -> None:
     """Write the value; keywords are those of json.dumps."""
     try:
-        if weight(value) >= LARGE and kwargs.keys() <= PIECEWISE:
+        if kwargs.keys() <= PIECEWISE and is_large(value, file.before):
             from ._json_batches import pieces  # here: only a large value needs it
 
             for piece in pieces(value, kwargs):
@@ -66,20 +68,35 @@ def _text(content: Any) -> Any:
     return str(content.removeprefix(b"\xef\xbb\xbf"), "utf-8")
 
 
+def is_large(value: Any, before: int | None) -> bool:
+    """Guess whether a value is large; `before` is the size of what it replaces in bytes, None: not known.
+
+    A value of many parts takes as long to weigh as to write, and rarely grows a thousandfold at once.
+    """
+    return (before is None or before >= SIZE) and weight(value) >= LARGE
+
+
 def weight(value: Any, depth: int = DEPTH) -> int:
     """Guess how many leaves a value has, from a few of its items at each level: a large one shall not be walked twice."""
     kind: Any = value.__class__
     if kind not in CONTAINERS or not value:
         return 1
     items = value.values() if kind is dict else value
-    if CONTAINERS.isdisjoint(map(type, items)):  # at the speed of C; most batches are done with here
+    # All of this runs in C, and holds no list of the items: there may be many millions.
+    if CONTAINERS.isdisjoint(map(type, items)):
         return len(value)
-    inside = [item for item in items if type(item) in CONTAINERS]
+    count = sum(map(CONTAINERS.__contains__, map(type, items)))
     if depth == 0:
-        return len(value) + sum(map(len, inside))
-    some = inside[:: len(inside) // SAMPLE + 1]
-    guess = sum(weight(item, depth - 1) for item in some) * len(inside) // len(some)
-    return len(value) + max(guess, weight(max(inside, key=len), depth - 1))
+        return len(value) + sum(map(len, _inside(items)))
+    some = islice(_inside(items), 0, None, count // SAMPLE + 1)
+    weights = [weight(item, depth - 1) for item in some]
+    guess = sum(weights) * count // len(weights)
+    return len(value) + max(guess, weight(max(_inside(items), key=len), depth - 1))
+
+
+def _inside(items: Any) -> Any:
+    """Give those of the items that are containers."""
+    return compress(items, map(CONTAINERS.__contains__, map(type, items)))
 
 
 _MARKS = ("__dataclass_fields__", "__attrs_attrs__", "__struct_fields__", "__pydantic_fields__", "isoformat", "__members__")

@@ -66,7 +66,12 @@ class TempFile:
     """The hidden file that becomes the new one: binary, written from front to back.
 
     A plain class: what io.RawIOBase does at its making and end costs as much as a commit's own steps.
+
+    Attributes:
+        before: the size of the file that it replaces, None: there is none.
     """
+
+    before: int | None = None
 
     def __init__(self, path: Any, exact: bool) -> None:
         self.name = path
@@ -195,6 +200,7 @@ class Writer(atomicwrites.AtomicWriter):
             # A difference that shows already spares the dump; that none shows proves nothing, see Version.
             if expected is not ANY and (self._old and signature(self._old)) != getattr(expected, "signature", None):
                 place.require(expected)
+            self.file.before = self._old and self._old.st_size
             return self.get_fileobject()
         except BaseException as error:
             self._end(error)
