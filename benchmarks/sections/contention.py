@@ -1,53 +1,35 @@
-"""Read-modify-write by several processes on one file: what is lost, how fast, how fair, how long a wait.
-
-    python benchmarks/contention.py [--processes 8] [--increments 200] [--rounds 3] [--dir DIR] [--out FILE.json]
-
-Contestants take turns, round by round; a ratio is the median over rounds of the ratio to `flock by
-hand` in the same round. Every contestant but the last makes each increment durable. It needs
-filelock and portalocker: pip install ".[benchmark]".
-"""
+"""Read-modify-write by several processes on one file: what is lost, how fast, how fair, how long a wait."""
 
 from __future__ import annotations
 
-import argparse
 import fcntl
 import json
 import multiprocessing
 import os
-import platform
 import sqlite3
 import statistics
 import tempfile
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import atomic_store
+from ..bench import ratio, rotations
+from ..stores import write_durably
+from ..tables import Table, failed_rows, figure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..bench import Bench
 
-def write_durably(path: Path, value: int) -> None:
-    """Replace a file as the store does, with nothing around it."""
-    temp = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-    try:
-        os.write(descriptor, json.dumps(value).encode())
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    os.replace(temp, path)
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+FLOCK = "flock by hand"
+ORIGINAL = "atomic-store 0.0.1"
 
 
 def increment_file(path: Path) -> None:
     """Read, add one, write."""
-    write_durably(path, json.loads(path.read_bytes()) + 1)
+    write_durably(path, json.dumps(json.loads(path.read_bytes()) + 1).encode())
 
 
 def flock_by_hand(path: Path) -> Callable[[], None]:
@@ -67,6 +49,7 @@ def flock_by_hand(path: Path) -> Callable[[], None]:
 
 def by_update(path: Path) -> Callable[[], None]:
     """store.update(), which locks."""
+    atomic_store = import_module("atomic_store")
     store = atomic_store.open(path)
 
     def increment() -> None:
@@ -77,6 +60,7 @@ def by_update(path: Path) -> Callable[[], None]:
 
 def by_lock(path: Path) -> Callable[[], None]:
     """A block of a store with lock=True."""
+    atomic_store = import_module("atomic_store")
     store = atomic_store.open(path, lock=True)
 
     def increment() -> None:
@@ -88,6 +72,7 @@ def by_lock(path: Path) -> Callable[[], None]:
 
 def by_timeout(path: Path) -> Callable[[], None]:
     """A block of a store with lock=60, which has to poll."""
+    atomic_store = import_module("atomic_store")
     store = atomic_store.open(path, lock=60)
 
     def increment() -> None:
@@ -99,13 +84,15 @@ def by_timeout(path: Path) -> Callable[[], None]:
 
 def by_retry(path: Path) -> Callable[[], None]:
     """on_conflict="raise", tried again until nobody was faster."""
+    atomic_store = import_module("atomic_store")
     store = atomic_store.open(path, on_conflict="raise")
 
     def increment() -> None:
         while True:
             store.value += 1
             try:
-                return store.commit()
+                store.commit()
+                return
             except atomic_store.ConflictError:
                 store.reload()
 
@@ -114,6 +101,7 @@ def by_retry(path: Path) -> Callable[[], None]:
 
 def without_option(path: Path) -> Callable[[], None]:
     """A plain store: each commit is whole, and overwrites what others have written."""
+    atomic_store = import_module("atomic_store")
 
     def increment() -> None:
         with atomic_store.open(path) as store:
@@ -124,7 +112,7 @@ def without_option(path: Path) -> Callable[[], None]:
 
 def by_filelock(path: Path) -> Callable[[], None]:
     """filelock.FileLock with its defaults (it polls every 50 ms)."""
-    import filelock
+    filelock = import_module("filelock")
 
     lock = filelock.FileLock(path.with_suffix(".lock"))
 
@@ -137,7 +125,7 @@ def by_filelock(path: Path) -> Callable[[], None]:
 
 def by_portalocker(path: Path) -> Callable[[], None]:
     """portalocker.Lock, which polls every 250 ms; its default timeout of 5 s is lifted."""
-    import portalocker
+    portalocker = import_module("portalocker")
 
     def increment() -> None:
         with portalocker.Lock(path.with_suffix(".lock"), timeout=600):
@@ -159,8 +147,19 @@ def by_sqlite(path: Path) -> Callable[[], None]:
     return increment
 
 
+def by_diskcache(path: Path) -> Callable[[], None]:
+    """Diskcache with synchronous=FULL, in a transaction."""
+    cache = import_module("diskcache").Cache(str(path.with_suffix(".cache")), timeout=600, sqlite_synchronous=2)
+
+    def increment() -> None:
+        with cache.transact():
+            cache["counter"] = cache.get("counter", 0) + 1
+
+    return increment
+
+
 CONTESTANTS: dict[str, Callable[[Path], Callable[[], None]]] = {
-    "flock by hand": flock_by_hand,
+    FLOCK: flock_by_hand,
     "atomic_store update()": by_update,
     "atomic_store lock=True": by_lock,
     "atomic_store lock=60": by_timeout,
@@ -168,13 +167,15 @@ CONTESTANTS: dict[str, Callable[[Path], Callable[[], None]]] = {
     "filelock": by_filelock,
     "portalocker.Lock": by_portalocker,
     "sqlite3 WAL FULL": by_sqlite,
+    "diskcache FULL": by_diskcache,
     "atomic_store, no option": without_option,
+    ORIGINAL: without_option,
 }
 
 
 def prepare(path: Path) -> None:
     """Begin at zero, as a file and as a database."""
-    write_durably(path, 0)
+    write_durably(path, b"0")
     connection = sqlite3.connect(path.with_suffix(".db"))
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("CREATE TABLE counter (value INTEGER)")
@@ -190,6 +191,8 @@ def total(path: Path, name: str) -> int:
         value: int = connection.execute("SELECT value FROM counter").fetchone()[0]
         connection.close()
         return value
+    if name.startswith("diskcache"):
+        return int(import_module("diskcache").Cache(str(path.with_suffix(".cache")))["counter"])
     return int(json.loads(path.read_bytes()))
 
 
@@ -206,7 +209,7 @@ def work(name: str, path: Path, increments: int, start: Any, results: Any) -> No
     results.put((time.monotonic() - began, took))
 
 
-def run(name: str, directory: Path, processes: int, increments: int) -> dict[str, float]:
+def crowd(name: str, directory: str, processes: int, increments: int) -> dict[str, float]:
     """Let all processes loose on one file."""
     context = multiprocessing.get_context("fork")
     with tempfile.TemporaryDirectory(dir=directory) as place:
@@ -244,41 +247,45 @@ def acquire_flock(path: Path) -> Callable[[], Callable[[], None]]:
 
 def acquire_store(path: Path) -> Callable[[], Callable[[], None]]:
     """Lock as a store with lock=True does."""
+    atomic_store = import_module("atomic_store")
     location = atomic_store.LocalFile(path)
 
     def acquire() -> Callable[[], None]:
-        return location.lock().release
+        release: Callable[[], None] = location.lock().release
+        return release
 
     return acquire
 
 
 def acquire_filelock(path: Path) -> Callable[[], Callable[[], None]]:
     """Lock with filelock."""
-    import filelock
+    filelock = import_module("filelock")
 
     lock = filelock.FileLock(path.with_suffix(".lock"))
 
     def acquire() -> Callable[[], None]:
         lock.acquire()
-        return lock.release
+        release: Callable[[], None] = lock.release
+        return release
 
     return acquire
 
 
 def acquire_portalocker(path: Path) -> Callable[[], Callable[[], None]]:
     """Lock with portalocker."""
-    import portalocker
+    portalocker = import_module("portalocker")
 
     def acquire() -> Callable[[], None]:
         lock = portalocker.Lock(path.with_suffix(".lock"), timeout=600)
         lock.acquire()
-        return lock.release
+        release: Callable[[], None] = lock.release
+        return release
 
     return acquire
 
 
 HAND_OFFS = {
-    "flock by hand": acquire_flock,
+    FLOCK: acquire_flock,
     "atomic_store lock=True": acquire_store,
     "filelock": acquire_filelock,
     "portalocker.Lock": acquire_portalocker,
@@ -294,12 +301,12 @@ def wait_for_lock(name: str, path: Path, ready: Any, got: Any) -> None:
         release()
 
 
-def hand_off(name: str, directory: Path, times: int) -> dict[str, float]:
+def hand_off(name: str, directory: str, times: int) -> dict[str, float]:
     """Measure from release to the one waiter holding the lock."""
     context = multiprocessing.get_context("fork")
     with tempfile.TemporaryDirectory(dir=directory) as place:
         path = Path(place, "counter.json")
-        write_durably(path, 0)
+        write_durably(path, b"0")
         there, ready = context.Pipe()
         got, back = context.Pipe()
         waiter = context.Process(target=wait_for_lock, args=(name, path, ready, back))
@@ -319,57 +326,97 @@ def hand_off(name: str, directory: Path, times: int) -> dict[str, float]:
     return {"p50_ms": statistics.median(took), "p90_ms": took[int(0.9 * len(took))]}
 
 
-def median(rows: list[dict[str, float]], key: str) -> float:
-    """Give the median of one figure over the rounds."""
-    return statistics.median(row[key] for row in rows)
+def run(bench: Bench) -> dict[str, Any]:
+    """Let all contestants take turns, on the disk."""
+    processes, increments, hand_offs = bench.pick((8, 200, 100), (2, 5, 3))
+    rows: dict[str, list[dict[str, float]]] = {}
+    offs: dict[str, list[dict[str, float]]] = {}
+    failed: dict[str, str] = {}
+    rounds = bench.pick(5, 1)
+    with bench.directory("disk") as directory:
+        for number, order in enumerate(rotations(list(CONTESTANTS), rounds), 1):
+            bench.say(f"  round {number} of {rounds}")
+            for name in order:
+
+                def turn(name: str = name) -> Any:
+                    with bench.worker("original" if name == ORIGINAL else "peers") as worker:
+                        return worker.call(
+                            "sections.contention.crowd",
+                            name=name,
+                            directory=str(directory),
+                            processes=processes,
+                            increments=increments,
+                        )
+
+                took = None if name in failed else bench.attempt(failed, name, turn)
+                if took is not None:
+                    rows.setdefault(name, []).append(took)
+            for name in HAND_OFFS:
+
+                def wait(name: str = name) -> Any:
+                    with bench.worker("peers") as worker:
+                        return worker.call(
+                            "sections.contention.hand_off", name=name, directory=str(directory), times=hand_offs
+                        )
+
+                took = None if name in failed else bench.attempt(failed, name, wait)
+                if took is not None:
+                    offs.setdefault(name, []).append(took)
+    counts = {"processes": processes, "increments": increments, "hand_offs": hand_offs}
+    return {**counts, "rounds": rows, "hand_off": offs, "failed": failed}
 
 
-def ratio(rows: list[dict[str, float]], base: list[dict[str, float]], key: str) -> float:
-    """Give the median of the ratios of pairs that ran in the same round."""
-    return statistics.median(row[key] / other[key] for row, other in zip(rows, base, strict=True))
+def column(rows: list[dict[str, float]], key: str) -> list[float]:
+    """Give one figure of all rounds."""
+    return [row[key] for row in rows]
 
 
-def main() -> None:
-    """Run, print the tables, write the raw figures."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--processes", type=int, default=8)
-    parser.add_argument("--increments", type=int, default=200)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--hand-offs", type=int, default=100)
-    parser.add_argument("--dir", type=Path, default=Path.cwd(), help="a directory on the file system to measure")
-    parser.add_argument("--out", type=Path)
-    options = parser.parse_args()
-
-    rows: dict[str, list[dict[str, float]]] = {name: [] for name in CONTESTANTS}
-    offs: dict[str, list[dict[str, float]]] = {name: [] for name in HAND_OFFS}
-    for _ in range(options.rounds):
-        for name in CONTESTANTS:
-            rows[name].append(run(name, options.dir, options.processes, options.increments))
-        for name in HAND_OFFS:
-            offs[name].append(hand_off(name, options.dir, options.hand_offs))
-
-    base = rows["flock by hand"]
-    count = options.processes * options.increments
-    print(f"{options.processes} processes x {options.increments} increments, {options.rounds} rounds, medians")
-    lost = f"lost of {count}"
-    print(f"{'contestant':26}{'x flock':>9}{lost:>15}{'p50 ms':>9}{'longest ms':>12}{'x flock':>9}{'fairness':>10}")
-    for name, mine in rows.items():
-        print(
-            f"{name:26}{ratio(mine, base, 'per_second'):9.2f}{median(mine, 'lost'):15.0f}{median(mine, 'p50_ms'):9.2f}"
-            f"{median(mine, 'longest_ms'):12.1f}{ratio(mine, base, 'longest_ms'):9.2f}{median(mine, 'fairness'):10.2f}"
-        )
-    print(
-        f"\nhand-off, release to the one waiter holding it\n{'contestant':26}{'p50 ms':>9}{'p90 ms':>9}{'p50 x flock':>13}"
-    )
-    for name, mine in offs.items():
-        print(
-            f"{name:26}{median(mine, 'p50_ms'):9.3f}{median(mine, 'p90_ms'):9.3f}"
-            f"{ratio(mine, offs['flock by hand'], 'p50_ms'):13.2f}"
-        )
-    if options.out:
-        machine = {"system": platform.platform(), "python": platform.python_version(), "cpus": os.cpu_count()}
-        options.out.write_text(json.dumps({"machine": machine, "rounds": rows, "hand_off": offs}, indent=1) + "\n")
+def compared(data: dict[str, Any], name: str, key: str, what: str = "rounds") -> float | None:
+    """Give the median of the ratios to flock by hand in the same round; None: one of them was not run."""
+    rows = {other: found for other, found in data[what].items() if other not in data["failed"]}
+    if not {name, FLOCK} <= rows.keys():
+        return None
+    return ratio(column(rows[name], key), column(rows[FLOCK], key))
 
 
-if __name__ == "__main__":
-    main()
+def tables(data: dict[str, Any]) -> list[Table]:
+    """Show the crowd, then the hand-off."""
+    count = data["processes"] * data["increments"]
+    head = ["contestant", f"lost of {count}", "x flock", "p50 ms", "longest ms", "x flock", "fairness", "remarks"]
+    rows = [
+        [
+            name,
+            figure(statistics.median(column(mine, "lost")), 0),
+            figure(compared(data, name, "per_second")),
+            figure(statistics.median(column(mine, "p50_ms"))),
+            figure(statistics.median(column(mine, "longest_ms")), 1),
+            figure(compared(data, name, "longest_ms"), 2),
+            figure(statistics.median(column(mine, "fairness"))),
+            "**loses updates**" if max(column(mine, "lost")) else "",
+        ]
+        for name in CONTESTANTS
+        if (mine := data["rounds"].get(name)) and name not in data["failed"]
+    ]
+    off_head = ["hand-off", "p50 ms", "p90 ms", "p50, x flock", "remarks"]
+    off_rows = [
+        [
+            name,
+            figure(statistics.median(column(mine, "p50_ms")), 3),
+            figure(statistics.median(column(mine, "p90_ms")), 3),
+            figure(compared(data, name, "p50_ms", "hand_off")),
+            "",
+        ]
+        for name, mine in data["hand_off"].items()
+        if name not in data["failed"]
+    ]
+    return [
+        Table(
+            "contention",
+            head,
+            rows + failed_rows(head, data["failed"]),
+            f"{data['processes']} processes, {data['increments']} durable increments each, on the disk, medians of rounds. "
+            "First x: increments a second, to a blocking flock(2) by hand; second: the longest wait. Fairness: when "
+            "the first process was done, over when the last was.",
+        ),
+        Table("hand-off", off_head, off_rows, "From the release until the one process that waits holds the lock."),
+    ]

@@ -1,42 +1,31 @@
 """S3Object beside bare boto3, on a server of this machine: time to write and read, and memory for a large value.
 
-    python benchmarks/s3.py [--server rclone] [--rounds 15] [--gigabytes 1] [--out FILE.json]
-
-Contestants take turns, round by round, through one client; a ratio is the median over rounds of the ratio to bare boto3 in
-the same round. Memory is the growth of a process's peak while a value is written, and read, in pieces of 64 KB. It
-needs an S3 server: pip install ".[s3,s3test]". A server on loopback has no latency, so it shows the library at its worst.
+Contestants take turns, round by round, through one client. Memory is the growth of a process's peak while a value is
+written, and read, in pieces of 64 KB. A server on loopback has no latency, so it shows the library at its worst.
 """
 
 from __future__ import annotations
 
-import argparse
 import io
-import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import boto3
-import botocore
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
-
-import s3_servers
-
-import atomic_store
-from atomic_store import AtomicStore, S3Object
+from ..environments import ROOT
+from ..tables import Table, failed_rows, figure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SIZES = {"1 KB": 1 << 10, "100 MB": 100 << 20}
+    from ..bench import Bench
 
+SERVER = "rclone"
 MEMORY = """
 import sys
 import boto3, concurrent.futures
@@ -59,12 +48,13 @@ assert count == size
 """
 
 
-def contestants(server: s3_servers.Server, size: int) -> dict[str, tuple[str, Callable[[], object]]]:
+def contestants(server: Any, size: int) -> dict[str, tuple[str, Callable[[], object]]]:
     """What is measured: a name, what it is a ratio to, and one round of it."""
     client, bucket = server.client, server.bucket
     content = os.urandom(size)
     bare, ours = server.new_key(), server.new_key()
-    store = AtomicStore[Any](S3Object(bucket, ours, client), content, format=(bytes, bytes))
+    atomic_store = import_module("atomic_store")
+    store = atomic_store.open(atomic_store.S3Object(bucket, ours, client), content, format=(bytes, bytes))
     store.commit()
     client.put_object(Bucket=bucket, Key=bare, Body=content)
     found: dict[str, tuple[str, Callable[[], object]]] = {
@@ -79,7 +69,7 @@ def contestants(server: s3_servers.Server, size: int) -> dict[str, tuple[str, Ca
     return found
 
 
-def measure(server: s3_servers.Server, size: int, rounds: int) -> dict[str, dict[str, float]]:
+def measure(server: Any, size: int, rounds: int) -> dict[str, dict[str, float]]:
     """Seconds (median) and ratio (median over rounds) of each contestant."""
     found = contestants(server, size)
     times: dict[str, list[float]] = {name: [] for name in found}
@@ -98,7 +88,7 @@ def measure(server: s3_servers.Server, size: int, rounds: int) -> dict[str, dict
     return result
 
 
-def memory(server: s3_servers.Server, size: int) -> dict[str, float]:
+def memory(server: Any, size: int) -> dict[str, float]:
     """MB by which the peak of a process grows while it writes, and reads, so many bytes."""
     done = subprocess.run(
         [sys.executable, "-c", MEMORY, server.bucket, server.new_key(), str(size)],
@@ -111,40 +101,54 @@ def memory(server: s3_servers.Server, size: int) -> dict[str, float]:
     return {"up": up, "down": down}
 
 
-def main() -> None:
-    """Measure, print, and keep the figures if asked to."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--server", choices=["ministack", "moto", "rclone"], default="rclone")
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--gigabytes", type=float, default=1)
-    parser.add_argument("--out", type=Path)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as home, getattr(s3_servers, options.server)(Path(home)) as server:
-        result: dict[str, Any] = {
-            "what": "S3Object beside bare boto3",
-            "server": options.server,
-            "rounds": options.rounds,
-            "machine": f"{os.cpu_count()} processors, {platform.system()}, Python {platform.python_version()}",
-            "versions": {
-                "atomic_store": atomic_store.__version__,
-                "boto3": boto3.__version__,
-                "botocore": botocore.__version__,
-            },
-            "times": {},
-        }
-        for name, size in SIZES.items():
-            rounds = options.rounds * (20 if size < 1 << 20 else 1)
-            result["times"][name] = measure(server, size, rounds)
-            for contestant, figures in result["times"][name].items():
-                ratio = f"{figures['ratio']:6.2f}" if "ratio" in figures else " " * 6
-                print(f"{name:>7} {contestant:<28} {figures['seconds'] * 1000:9.2f} ms {ratio}")
-        if options.gigabytes:
-            size = int(options.gigabytes * (1 << 30)) >> 16 << 16
-            result["memory MB"] = {"for bytes": size, **memory(server, size)}
-            print(f"memory for {options.gigabytes:g} GB: {result['memory MB']}")
-    if options.out:
-        options.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+def compare(sizes: dict[str, int], rounds: int, large: int) -> dict[str, Any]:
+    """Start a server, and measure everything on it, in a worker.
+
+    Args:
+        sizes: of the values, by what they are called.
+        rounds: turns of each contestant; twenty times as many for small values.
+        large: bytes that are written and read for the memory.
+    """
+    sys.path.append(str(ROOT / "tests"))  # where the servers are started that the tests use too
+    start: Any = getattr(import_module("s3_servers"), SERVER)
+    with tempfile.TemporaryDirectory() as home, start(Path(home)) as server:
+        times = {label: measure(server, size, rounds * (20 if size < 1 << 20 else 1)) for label, size in sizes.items()}
+        return {"times": times, "memory": {"bytes": large, **memory(server, large >> 16 << 16)}}
 
 
-if __name__ == "__main__":
-    main()
+def run(bench: Bench) -> dict[str, Any]:
+    """Compare, in one worker."""
+    failed: dict[str, str] = {}
+    sizes = bench.pick({"1 KB": 1 << 10, "100 MB": 100 << 20}, {"1 KB": 1 << 10, "9 MB": 9 << 20})
+
+    def turn() -> Any:
+        with bench.worker("peers") as worker:
+            return worker.call(
+                "sections.s3.compare", sizes=sizes, rounds=bench.pick(15, 1), large=bench.pick(1 << 30, 20 << 20)
+            )
+
+    return {"server": SERVER, "found": bench.attempt(failed, "S3", turn), "failed": failed}
+
+
+def tables(data: dict[str, Any]) -> list[Table]:
+    """Show the times, then the memory."""
+    head = ["size", "call", "ms", "x", "remarks"]
+    found = data["found"]
+    if not found:
+        return [Table("s3", head, failed_rows(head, data["failed"]))]
+    rows = [
+        [size, name, figure(1000 * figures["seconds"]), figure(figures.get("ratio")), ""]
+        for size, contestants in found["times"].items()
+        for name, figures in contestants.items()
+    ]
+    memory = found["memory"]
+    return [
+        Table(
+            "s3",
+            head,
+            rows,
+            f"On {data['server']}, on this machine; x: to put_object, get_object or upload_fileobj of boto3 through "
+            f"the same client, in the same round. {memory['bytes'] / (1 << 30):.2g} GiB in pieces grew the process by "
+            f"{memory['up']:.0f} MiB at most, and read by {memory['down']:.0f} MiB.",
+        )
+    ]

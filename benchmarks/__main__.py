@@ -1,0 +1,95 @@
+"""Measure the store beside its peers: python3 -m benchmarks [section ...] [--quick] [--redraw] [--check].
+
+Builds the peers' environments under build/benchmarks, runs the sections (all of them, if none is named), prints tables,
+writes benchmarks/results/*.json, draws docs/images/performance-*.svg and fills in docs/performance.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from . import environments, goals, machine, page
+from .bench import Bench, Worker
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python3 -m benchmarks", description=__doc__)
+    parser.add_argument("sections", nargs="*", metavar="section", help=", ".join(page.SECTIONS))
+    parser.add_argument("--quick", action="store_true", help="look whether everything runs; fail if not; keep nothing")
+    parser.add_argument("--redraw", action="store_true", help="measure nothing: plots and page from what is there")
+    parser.add_argument("--check", action="store_true", help="only say whether page and plots agree with the results")
+    home = environments.ROOT / "build" / "benchmarks"
+    parser.add_argument("--build", type=Path, default=home, help="for the environments (default: build/benchmarks)")
+    parser.add_argument("--disk", type=Path, default=home, help="a directory on the disk (default: build/benchmarks)")
+    parser.add_argument("--memory", type=Path, default=Path("/dev/shm"), help="a directory on tmpfs (default: /dev/shm)")
+    found = parser.parse_args()
+    unknown = [name for name in found.sections if name not in page.SECTIONS]
+    if unknown:
+        parser.error(f"there is no section {unknown[0]!r}: {', '.join(page.SECTIONS)}")
+    return found
+
+
+def main() -> int:
+    """Do what was asked for; give the exit status."""
+    options = arguments()
+    if options.check:
+        wrong = page.stale(page.PAGE, page.IMAGES, page.RESULTS)
+        print("\n".join(f"{name} is not made of the results that are there: run --redraw" for name in wrong))
+        return bool(wrong)
+    options.build.mkdir(parents=True, exist_ok=True)
+    options.disk.mkdir(parents=True, exist_ok=True)
+    if options.redraw:
+        tools = environments.build_tools(options.build)
+        publish(tools, page.RESULTS, page.PAGE, page.IMAGES)
+        return 0
+    made, failed = environments.build(options.build)
+    bench = Bench(made, failed, options.disk, options.memory, options.quick)
+    if not options.quick:
+        measure(bench, options.sections or page.SECTIONS, page.RESULTS)
+        publish(made["tools"], page.RESULTS, page.PAGE, page.IMAGES)
+        return 0
+    with tempfile.TemporaryDirectory() as scratch:
+        copy = Path(scratch, page.PAGE.name)
+        shutil.copy(page.PAGE, copy)
+        measure(bench, options.sections or page.SECTIONS, Path(scratch))
+        if not options.sections:
+            publish(made["tools"], Path(scratch), copy, Path(scratch))
+    return report_failures(bench, made)
+
+
+def measure(bench: Bench, sections: list[str], results: Path) -> None:
+    """Run sections, print their tables, keep their figures; then show the goals beside what is there."""
+    about = machine.describe(bench)
+    print(f"{machine.sentence(about)}\n")
+    for name in sections:
+        bench.say(name)
+        page.write_results(results, name, about, page.section(name).run(bench))
+        data, _ = page.read_results(results)
+        for table in page.section(name).tables(data[name]):
+            print(f"{table.name}\n\n{table.markdown()}\n", flush=True)
+    print(f"goals\n\n{goals.table(page.read_results(results)[0]).markdown()}")
+
+
+def publish(tools: environments.Environment, results: Path, document: Path, images: Path) -> None:
+    """Draw the plots, and fill in the page."""
+    with Worker(tools) as worker:
+        worker.call("plots.draw", results=str(results), images=str(images))
+    document.write_text(page.update(document.read_text(encoding="utf-8"), results), encoding="utf-8")
+
+
+def report_failures(bench: Bench, made: dict[str, environments.Environment]) -> int:
+    """Name what a quick run could not run; give the exit status."""
+    missing = {package: why for environment in made.values() for package, why in environment.missing.items()}
+    wrong = [*(f"{package} could not be installed: {why}" for package, why in missing.items()), *bench.failures]
+    wrong += [f"the environment {name} could not be made: {why}" for name, why in bench.failed.items()]
+    print("\n".join(wrong) if wrong else "\neverything runs; the figures of a quick run say nothing")
+    return bool(wrong)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

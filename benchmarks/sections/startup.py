@@ -1,0 +1,319 @@
+"""What a script that cron runs pays for: the whole process, what it imports, and what type= adds."""
+
+from __future__ import annotations
+
+import re
+import statistics
+import subprocess
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..bench import ratio, rotations
+from ..environments import Environment, Unavailable
+from ..stores import DURABLE, IN_PART, NOT_DURABLE, TORN
+from ..tables import NONE, Table, failed_rows, figure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from ..bench import Bench
+
+NOTHING = "python -c pass"
+FLOOR = "json + os.replace"
+FLOOR_ATOMICWRITES = "the same, importing atomicwrites"
+OURS = "atomic_store"
+ORIGINAL = "atomic-store 0.0.1"
+
+
+class Script(NamedTuple):
+    """A program that loads a list, appends, and saves.
+
+    Attributes:
+        program: its text; it finds nothing at its first run.
+        environment: where it runs.
+        keeps: what becomes of the value after a crash; "": it is durable.
+    """
+
+    program: str
+    environment: str = "peers"
+    keeps: str = DURABLE
+
+
+_READ = """
+try:
+    with open("runs.json", encoding="utf-8") as file:
+        runs = json.load(file)
+except FileNotFoundError:
+    runs = []
+runs.append("2025-01-01 00:00:00")
+"""
+_FLOOR = f"""
+import json
+import os
+{_READ}
+with open("runs.json.tmp", "w", encoding="utf-8") as file:
+    file.write(json.dumps(runs))
+    file.flush()
+    os.fsync(file.fileno())
+os.replace("runs.json.tmp", "runs.json")
+directory = os.open(".", os.O_RDONLY)
+os.fsync(directory)
+os.close(directory)
+"""
+_STORE = """
+import atomic_store
+with atomic_store.open("runs.json", default=[]) as store:
+    store.value.append("2025-01-01 00:00:00")
+"""
+
+SCRIPTS: dict[str, Script] = {
+    NOTHING: Script("pass"),
+    FLOOR: Script(_FLOOR),
+    FLOOR_ATOMICWRITES: Script(f"import atomicwrites\n{_FLOOR}"),
+    OURS: Script(_STORE),
+    ORIGINAL: Script(_STORE, "original"),
+    "atomicwrites": Script(
+        f"import json\nfrom atomicwrites import atomic_write\n{_READ}\n"
+        "with atomic_write('runs.json', overwrite=True) as file:\n    file.write(json.dumps(runs))\n"
+    ),
+    "mkstemp, by hand": Script(
+        f"import json\nimport os\nimport tempfile\n{_READ}\n"
+        "descriptor, temp = tempfile.mkstemp(dir='.')\n"
+        "with os.fdopen(descriptor, 'w', encoding='utf-8') as file:\n"
+        "    file.write(json.dumps(runs))\n    file.flush()\n    os.fsync(file.fileno())\n"
+        "os.replace(temp, 'runs.json')\n"
+        "directory = os.open('.', os.O_RDONLY)\nos.fsync(directory)\nos.close(directory)\n"
+    ),
+    "sqlite3 DELETE EXTRA": Script(
+        "import json\nimport sqlite3\n"
+        "connection = sqlite3.connect('runs.db')\nconnection.execute('PRAGMA synchronous=EXTRA')\n"
+        "connection.execute('CREATE TABLE IF NOT EXISTS kept (key TEXT PRIMARY KEY, value TEXT)')\n"
+        "row = connection.execute('SELECT value FROM kept').fetchone()\nruns = json.loads(row[0]) if row else []\n"
+        "runs.append('2025-01-01 00:00:00')\n"
+        "with connection:\n    connection.execute('INSERT OR REPLACE INTO kept VALUES (0, ?)', (json.dumps(runs),))\n"
+    ),
+    "sqlite3 WAL FULL": Script(
+        "import json\nimport sqlite3\n"
+        "connection = sqlite3.connect('runs.db')\n"
+        "connection.execute('PRAGMA journal_mode=WAL')\nconnection.execute('PRAGMA synchronous=FULL')\n"
+        "connection.execute('CREATE TABLE IF NOT EXISTS kept (key TEXT PRIMARY KEY, value TEXT)')\n"
+        "row = connection.execute('SELECT value FROM kept').fetchone()\nruns = json.loads(row[0]) if row else []\n"
+        "runs.append('2025-01-01 00:00:00')\n"
+        "with connection:\n    connection.execute('INSERT OR REPLACE INTO kept VALUES (0, ?)', (json.dumps(runs),))\n"
+        "connection.close()\n"
+    ),
+    "diskcache FULL": Script(
+        "import diskcache\n"
+        "with diskcache.Cache('runs', sqlite_synchronous=2) as kept:\n"
+        "    kept['runs'] = [*kept.get('runs', []), '2025-01-01 00:00:00']\n",
+        keeps=IN_PART,
+    ),
+    "TinyDB": Script(
+        "import tinydb\nwith tinydb.TinyDB('runs.json') as kept:\n    kept.insert({'at': '2025-01-01 00:00:00'})\n",
+        keeps=TORN,
+    ),
+    "safer": Script(
+        f"import json\nimport safer\n{_READ}\n"
+        "with safer.open('runs.json', 'w', temp_file=True) as file:\n    file.write(json.dumps(runs))\n",
+        keeps=NOT_DURABLE,
+    ),
+    "shelve": Script(
+        "import shelve\nwith shelve.open('runs') as kept:\n"
+        "    kept['runs'] = [*kept.get('runs', []), '2025-01-01 00:00:00']\n",
+        keeps=NOT_DURABLE,
+    ),
+    "sqlitedict": Script(
+        "from sqlitedict import SqliteDict\n"
+        "with SqliteDict('runs.db') as kept:\n"
+        "    kept['runs'] = [*kept.get('runs', []), '2025-01-01 00:00:00']\n    kept.commit()\n",
+        keeps=NOT_DURABLE,
+    ),
+    "pickleDB": Script(
+        "from pickledb import PickleDB\n"
+        "kept = PickleDB('runs.json').load()\n"
+        "kept.set('runs', [*(kept.get('runs') or []), '2025-01-01 00:00:00'])\nkept.save()\n",
+        keeps=NOT_DURABLE,
+    ),
+}
+
+IMPORTS: dict[str, Script] = {
+    "json": Script("import json"),
+    OURS: Script("import atomic_store"),
+    "atomic_store, open()": Script("import atomic_store; atomic_store.open('no such file', [])"),
+    "atomic_store, open() and commit()": Script("import atomic_store; atomic_store.open('a file', []).commit()"),
+    ORIGINAL: Script("import atomic_store", "original"),
+    "atomicwrites": Script("import atomicwrites"),
+    "tempfile": Script("import tempfile"),
+    "sqlite3": Script("import sqlite3"),
+    "safer": Script("import safer"),
+    "TinyDB": Script("import tinydb"),
+    "diskcache": Script("import diskcache"),
+    "sqlitedict": Script("import sqlitedict"),
+    "pickleDB": Script("import pickledb"),
+    "shelve": Script("import shelve"),
+    "filelock": Script("import filelock"),
+    "portalocker": Script("import portalocker"),
+}
+
+_CLASS = "import dataclasses; State = dataclasses.make_dataclass('State', [('n', int, 0)]);"
+_MODEL = "import pydantic; Model = pydantic.create_model('Model', n=(int, 0));"
+_OPEN = "import atomic_store; atomic_store.open('no such file',"
+TYPED: dict[str, Script] = {
+    "open()": Script(f"{_OPEN} {{}})"),
+    "a dataclass, not used": Script(f"{_CLASS} {_OPEN} {{}})"),
+    "type= of a dataclass": Script(f"{_CLASS} {_OPEN} State(), type=State)"),
+    "a pydantic model, not used": Script(f"{_MODEL} {_OPEN} {{}})"),
+    "type= of a pydantic model": Script(f"{_MODEL} {_OPEN} Model(), type=Model)"),
+}
+
+
+def run(bench: Bench) -> dict[str, Any]:
+    """Run all programs in turns."""
+    rounds = bench.pick(31, 1)
+    result: dict[str, Any] = {}
+    for place in bench.pick(["disk", "tmpfs"], ["tmpfs"]):
+        bench.say(f"  whole scripts on {place}")
+        result[f"cron, {place}"] = in_turns(bench, SCRIPTS, place, rounds + 1, wall, leave_out=1)
+    bench.say("  imports")
+    result["imports"] = in_turns(bench, IMPORTS, "tmpfs", rounds, imports)
+    result["typed"] = in_turns(bench, TYPED, "tmpfs", bench.pick(15, 1), wall)
+    result["typed imports"] = in_turns(bench, TYPED, "tmpfs", bench.pick(15, 1), imports)
+    return result
+
+
+def in_turns(
+    bench: Bench,
+    scripts: Mapping[str, Script],
+    place: str,
+    rounds: int,
+    measure: Callable[[list[str], Path], Any],
+    leave_out: int = 0,
+) -> dict[str, Any]:
+    """Let programs take turns, each in a directory of its own; leave out the first rounds, which compile and begin."""
+    found: dict[str, list[Any]] = {}
+    failed: dict[str, str] = {}
+    with bench.directory(place) as directory:
+        for number, order in enumerate(rotations(list(scripts), rounds)):
+            for name in order:
+
+                def turn(name: str = name) -> Any:
+                    environment: Environment = bench.environment(scripts[name].environment)
+                    own = directory / re.sub(r"\W", "-", name)
+                    own.mkdir(exist_ok=True)
+                    program = own / "program.py"
+                    program.write_text(scripts[name].program)
+                    return measure([str(environment.python), str(program)], own)
+
+                took = None if name in failed else bench.attempt(failed, name, turn)
+                if took is not None and number >= leave_out:
+                    found.setdefault(name, []).append(took)
+    return {"rounds": {name: took for name, took in found.items() if name not in failed}, "failed": failed}
+
+
+def wall(command: list[str], directory: Path) -> float:
+    """Run it; give the seconds."""
+    begin = perf_counter()
+    done = subprocess.run(command, cwd=directory, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+    spent = perf_counter() - begin
+    if done.returncode:
+        raise Unavailable((done.stderr.strip().splitlines() or ["it failed"])[-1])
+    return spent
+
+
+def imports(command: list[str], directory: Path) -> dict[str, float]:
+    """Run it with -X importtime; give the ms and the number of modules that it imports, over those of an empty program."""
+    (directory / "nothing.py").write_text("pass")
+    loaded = _imported(command, directory)
+    bare = _imported([command[0], "nothing.py"], directory)
+    more = {name: own for name, own in loaded.items() if name not in bare}
+    others = [name for name in more if name != "atomic_store" and not name.startswith("atomic_store.")]
+    return {"ms": sum(more.values()) / 1000, "modules": len(more), "others": len(others)}
+
+
+def _imported(command: list[str], directory: Path) -> dict[str, int]:
+    done = subprocess.run(
+        [command[0], "-X", "importtime", *command[1:]], cwd=directory, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise Unavailable((done.stderr.strip().splitlines() or ["it failed"])[-1])
+    found = re.findall(r"^import time:\s+(\d+) \|\s+\d+ \|\s+(\S+)$", done.stderr, re.MULTILINE)
+    return {name: int(own) for own, name in found}
+
+
+def over_nothing(race: dict[str, Any], name: str, base: str = FLOOR) -> float | None:
+    """Give the ratio of the times over an empty program: of a script, to those of the floor, or another one."""
+    rounds = race["rounds"]
+    if not {name, base, NOTHING} <= rounds.keys():
+        return None
+    triples = zip(rounds[name], rounds[base], rounds[NOTHING], strict=True)
+    found: float = statistics.median((mine - nothing) / (its - nothing) for mine, its, nothing in triples)
+    return found
+
+
+def whole(race: dict[str, Any], name: str, base: str = FLOOR) -> float | None:
+    """Give the ratio of the wall times."""
+    rounds = race["rounds"]
+    return ratio(rounds[name], rounds[base]) if {name, base} <= rounds.keys() else None
+
+
+def tables(data: dict[str, Any]) -> list[Table]:
+    """Show the whole scripts, the imports, and type=."""
+    races = {label.removeprefix("cron, "): race for label, race in data.items() if label.startswith("cron, ")}
+    head = ["script"]
+    for place in races:
+        head += [f"{place}, ms", "x", "over pass, x"]
+    head.append("keeps")
+    rows = []
+    for name, script in SCRIPTS.items():
+        row = [name]
+        for race in races.values():
+            took = race["rounds"].get(name)
+            over = None if name == NOTHING else over_nothing(race, name)
+            row += [figure(1000 * statistics.median(took), 1) if took else NONE, figure(whole(race, name)), figure(over)]
+        if any(name in race["rounds"] for race in races.values()):
+            rows.append([*row, script.keeps and f"**{script.keeps}**"])
+    failed = failed_rows(head, *(race["failed"] for race in races.values()))
+    import_head = ["import", "ms", "modules", "of them not its own", "remarks"]
+    import_rows = [
+        [
+            name,
+            figure(statistics.median(turn["ms"] for turn in turns), 1),
+            str(turns[0]["modules"]),
+            str(turns[0]["others"]) if "atomic_store" in IMPORTS[name].program else NONE,
+            "",
+        ]
+        for name, turns in data["imports"]["rounds"].items()
+    ]
+    typed_head = ["program", "wall ms", "imports ms", "modules", "remarks"]
+    typed_rows = [
+        [
+            name,
+            figure(1000 * statistics.median(took), 1),
+            figure(statistics.median(turn["ms"] for turn in data["typed imports"]["rounds"][name]), 1),
+            str(data["typed imports"]["rounds"][name][0]["modules"]),
+            "",
+        ]
+        for name, took in data["typed"]["rounds"].items()
+        if name in data["typed imports"]["rounds"]
+    ]
+    return [
+        Table(
+            "cron",
+            head,
+            rows + failed,
+            f"A process that loads a list, appends one entry, and saves it durably. x: wall time to that of `{FLOOR}`; over "
+            "pass: the same, the time of an empty program taken off both.",
+        ),
+        Table(
+            "imports",
+            import_head,
+            import_rows + failed_rows(import_head, data["imports"]["failed"]),
+            "By -X importtime, over an empty program; whole programs where calls are named.",
+        ),
+        Table(
+            "typed",
+            typed_head,
+            typed_rows + failed_rows(typed_head, data["typed"]["failed"], data["typed imports"]["failed"]),
+        ),
+    ]
