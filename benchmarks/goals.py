@@ -52,11 +52,11 @@ class Goal(NamedTuple):
         return f"≤ {figure(self.most, self.places)}"
 
 
-_NOT_PEERS = {"floor, bytes ready", BASE, OURS, "atomic_store orjson", ORIGINAL}
+_NOT_PEERS = ("floor", OURS, ORIGINAL)
 _PEERS = [
     name
     for name, contestant in CONTESTANTS.items()
-    if name not in _NOT_PEERS and contestant.keeps == DURABLE and contestant.single
+    if contestant.keeps == DURABLE and contestant.single and not name.startswith(_NOT_PEERS)
 ]
 
 

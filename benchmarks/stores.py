@@ -21,7 +21,7 @@ DURABLE = ""
 NOT_DURABLE = "not durable"
 TORN = "durable, torn by a crash"
 IN_PART = "durable up to 32 KB"
-NOT_KNOWN = "durable, old value may come back"
+MAY_VANISH = "old or new, the newest may be lost"
 
 
 class Kept:
@@ -362,7 +362,7 @@ CONTESTANTS: dict[str, Contestant] = {
     "sqlite3 WAL FULL": Contestant(lambda path: Sqlite(path, "WAL", "FULL"), note="three files", single=False),
     "sqlite3 WAL EXTRA": Contestant(lambda path: Sqlite(path, "WAL", "EXTRA"), note="three files", single=False),
     "sqlite3 DELETE FULL": Contestant(
-        lambda path: Sqlite(path, "DELETE", "FULL"), keeps=NOT_KNOWN, note="does not sync the deletion of its journal"
+        lambda path: Sqlite(path, "DELETE", "FULL"), keeps=MAY_VANISH, note="does not sync the deletion of its journal"
     ),
     "sqlite3 DELETE EXTRA": Contestant(lambda path: Sqlite(path, "DELETE", "EXTRA")),
     "diskcache FULL": Contestant(lambda path: Diskcache(path, sqlite_synchronous=2), keeps=IN_PART, note="pickle"),
@@ -370,6 +370,8 @@ CONTESTANTS: dict[str, Contestant] = {
     "shelve, 3.13": Contestant(Shelve, "python 3.13", note="pickle, three files, Python 3.13", single=False),
     "TinyDB": Contestant(Tinydb, keeps=TORN, note="writes in place"),
     "atomic_store orjson": Contestant(lambda path: Ours(path, "orjson"), note="format=orjson"),
+    'atomic_store fsync="file"': Contestant(lambda path: Ours(path, fsync="file"), keeps=MAY_VANISH),
+    "atomic_store fsync=False": Contestant(lambda path: Ours(path, fsync=False), keeps=NOT_DURABLE),
     "safer": Contestant(Safer, keeps=NOT_DURABLE),
     "diskcache": Contestant(Diskcache, keeps=NOT_DURABLE, note="pickle; its default, WAL NORMAL"),
     "sqlitedict": Contestant(Sqlitedict, keeps=NOT_DURABLE, note="pickle; sets synchronous=OFF"),
