@@ -1,4 +1,4 @@
-"""Measure the store beside its peers: python3 -m benchmarks [section ...] [--quick] [--redraw] [--check].
+"""Measure the store beside its peers: python3 -m benchmarks [section ...] [--rounds N] [--quick] [--redraw] [--check].
 
 Builds the peers' environments under build/benchmarks, runs the sections (all of them, if none is named), prints tables,
 writes benchmarks/results/*.json, draws docs/images/performance-*.svg and fills in docs/performance.md.
@@ -21,6 +21,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python3 -m benchmarks", description=__doc__)
     parser.add_argument("sections", nargs="*", metavar="section", help=", ".join(page.SECTIONS))
     parser.add_argument("--quick", action="store_true", help="look whether everything runs; fail if not; keep nothing")
+    parser.add_argument("--rounds", type=int, metavar="N", help="no more than N rounds of anything, for a first impression")
     parser.add_argument("--redraw", action="store_true", help="measure nothing: plots and page from what is there")
     parser.add_argument("--check", action="store_true", help="only say whether page and plots agree with the results")
     home = environments.ROOT / "build" / "benchmarks"
@@ -48,7 +49,7 @@ def main() -> int:
         publish(tools, page.RESULTS, page.PAGE, page.IMAGES)
         return 0
     made, failed = environments.build(options.build)
-    bench = Bench(made, failed, options.disk, options.memory, options.quick)
+    bench = Bench(made, failed, options.disk, options.memory, options.quick, options.rounds)
     if not options.quick:
         measure(bench, options.sections or page.SECTIONS, page.RESULTS)
         publish(made["tools"], page.RESULTS, page.PAGE, page.IMAGES)

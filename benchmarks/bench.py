@@ -71,23 +71,35 @@ class Bench:
         disk: a directory on the disk to measure.
         memory: a directory on tmpfs.
         quick: only look whether everything runs.
+        most: rounds, at most; None: as many as each section finds right.
 
     Attributes:
         failures: what could not be run, for the exit status of a quick run.
     """
 
     def __init__(
-        self, environments: dict[str, Environment], failed: dict[str, str], disk: Path, memory: Path, quick: bool
+        self,
+        environments: dict[str, Environment],
+        failed: dict[str, str],
+        disk: Path,
+        memory: Path,
+        quick: bool,
+        most: int | None,
     ) -> None:
         self.environments = environments
         self.failed = failed
         self.places = {"disk": disk, "tmpfs": memory}
         self.quick = quick
+        self._most = 1 if quick else most
         self.failures: list[str] = []
 
     def pick(self, full: Any, quick: Any) -> Any:
         """Choose between what a full and a quick run does."""
         return quick if self.quick else full
+
+    def rounds(self, full: int) -> int:
+        """Say how many rounds there shall be, where `full` would be right."""
+        return full if self._most is None else min(full, self._most)
 
     def say(self, text: str) -> None:
         """Tell whoever waits how far we are."""

@@ -25,6 +25,7 @@ _BLOCK = re.compile(r"(<!-- measured: ([^>]+?) -->\n).*?(<!-- end -->)", re.DOTA
 
 def write_results(directory: Path, section: str, about: dict[str, Any], data: Any) -> None:
     """Keep what a section has found, with the machine, one list of figures a line."""
+    directory.mkdir(exist_ok=True)
     text = json.dumps({"machine": about, "data": _rounded(data)}, indent=1, ensure_ascii=False)
     flat = re.sub(r"\[\s+([^][{}]*?)\s+\]", lambda found: "[" + re.sub(r",\s+", ", ", found[1]) + "]", text)
     (directory / f"{section}.json").write_text(flat + "\n", encoding="utf-8")

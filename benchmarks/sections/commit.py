@@ -30,7 +30,7 @@ def run(bench: Bench) -> dict[str, Any]:
     for place in bench.places:
         for label, size in bench.pick(SIZES, {"1 KB": 1_000}).items():
             bench.say(f"  {label} on {place}")
-            result["races"][f"{place}, {label}"] = race(bench, place, size, "turns.commits", bench.pick(41, 2))
+            result["races"][f"{place}, {label}"] = race(bench, place, size, "turns.commits", bench.rounds(41))
     bench.say("  system calls")
     result["calls"] = count_calls(bench)
     return result

@@ -332,7 +332,7 @@ def run(bench: Bench) -> dict[str, Any]:
     rows: dict[str, list[dict[str, float]]] = {}
     offs: dict[str, list[dict[str, float]]] = {}
     failed: dict[str, str] = {}
-    rounds = bench.pick(5, 1)
+    rounds = bench.rounds(5)
     with bench.directory("disk") as directory:
         for number, order in enumerate(rotations(list(CONTESTANTS), rounds), 1):
             bench.say(f"  round {number} of {rounds}")

@@ -215,7 +215,7 @@ def run(bench: Bench) -> dict[str, Any]:
         bench.say(f"  {name}")
         for size in bench.pick((1_000, 10_000_000), (1_000,)):
             slow = size > 1_000 and name in SLOW
-            rounds = 3 if slow and name in VERY_SLOW else bench.pick(21, 1)
+            rounds = bench.rounds(3 if slow and name in VERY_SLOW else 21)
 
             def turn(name: str = name, size: int = size // 10 if slow else size, rounds: int = rounds) -> Any:
                 with bench.directory("tmpfs") as directory, bench.worker("peers") as worker:

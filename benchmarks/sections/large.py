@@ -213,7 +213,7 @@ def _forget_peak() -> int:
 def run(bench: Bench) -> dict[str, Any]:
     """Dump and load 100 MB on tmpfs, in rounds; then dump 1 GB on the disk."""
     size = bench.pick(100_000_000, 100_000)
-    result = {"bytes": size, **rounds_of(bench, list(WAYS), size, bench.pick(5, 1))}
+    result = {"bytes": size, **rounds_of(bench, list(WAYS), size, bench.rounds(5))}
     result["gigabyte"] = {}
     for kind, names in GIGABYTES.items():
         bench.say(f"  1 GB, {kind}")

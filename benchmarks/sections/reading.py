@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def run(bench: Bench) -> dict[str, Any]:
     """Race everybody with 1 KB and 100 KB, on tmpfs: what was just written is read from memory anywhere."""
     return {
-        label: race(bench, "tmpfs", size, "turns.reads", bench.pick(41, 2))
+        label: race(bench, "tmpfs", size, "turns.reads", bench.rounds(41))
         for label, size in bench.pick({"1 KB": 1_000, "100 KB": 100_000}, {"1 KB": 1_000}).items()
     }
 

@@ -124,7 +124,7 @@ def run(bench: Bench) -> dict[str, Any]:
     def turn() -> Any:
         with bench.worker("peers") as worker:
             return worker.call(
-                "sections.s3.compare", sizes=sizes, rounds=bench.pick(15, 1), large=bench.pick(1 << 30, 20 << 20)
+                "sections.s3.compare", sizes=sizes, rounds=bench.rounds(15), large=bench.pick(1 << 30, 20 << 20)
             )
 
     return {"server": SERVER, "found": bench.attempt(failed, "S3", turn), "failed": failed}

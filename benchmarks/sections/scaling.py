@@ -30,7 +30,7 @@ def run(bench: Bench) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for label, size in bench.pick(SIZES, {"1 KB": 1_000, "100 KB": 100_000}).items():
         bench.say(f"  {label}")
-        rounds = bench.pick(21 if size < 1_000_000 else 11, 2)
+        rounds = bench.rounds(21 if size < 1_000_000 else 11)
         with bench.directory("disk") as directory:
 
             def begin(worker: Worker, name: str, directory: Path = directory, size: int = size) -> None:
@@ -42,7 +42,7 @@ def run(bench: Bench) -> dict[str, Any]:
     for label, size in bench.pick(LARGE_SIZES, {"1 MB": 1_000_000}).items():
         bench.say(f"  {label}")
         names = [name for name in SCALING if size < 1_000_000_000 or name not in SMALLER]
-        result[label] = one_at_a_time(bench, names, size, bench.pick(5 if size < 1_000_000_000 else 3, 1))
+        result[label] = one_at_a_time(bench, names, size, bench.rounds(5 if size < 1_000_000_000 else 3))
     return result
 
 

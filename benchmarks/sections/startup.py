@@ -170,15 +170,15 @@ TYPED: dict[str, Script] = {
 
 def run(bench: Bench) -> dict[str, Any]:
     """Run all programs in turns."""
-    rounds = bench.pick(31, 1)
+    rounds = bench.rounds(31)
     result: dict[str, Any] = {}
     for place in bench.pick(["disk", "tmpfs"], ["tmpfs"]):
         bench.say(f"  whole scripts on {place}")
         result[f"cron, {place}"] = in_turns(bench, SCRIPTS, place, rounds + 1, wall, leave_out=1)
     bench.say("  imports")
     result["imports"] = in_turns(bench, IMPORTS, "tmpfs", rounds, imports)
-    result["typed"] = in_turns(bench, TYPED, "tmpfs", bench.pick(15, 1), wall)
-    result["typed imports"] = in_turns(bench, TYPED, "tmpfs", bench.pick(15, 1), imports)
+    result["typed"] = in_turns(bench, TYPED, "tmpfs", bench.rounds(15), wall)
+    result["typed imports"] = in_turns(bench, TYPED, "tmpfs", bench.rounds(15), imports)
     return result
 
 
