@@ -44,8 +44,10 @@ class Kept:
 
     def read(self) -> Any:
         """Open what is kept, as a program that starts does, and give the value."""
-        with self.path.open("rb") as file:
-            return json.loads(file.read())
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        data = os.read(descriptor, os.fstat(descriptor).st_size)
+        os.close(descriptor)
+        return json.loads(data)
 
     def close(self) -> None:
         """Let go of everything."""

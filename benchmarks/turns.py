@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import statistics
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -42,23 +43,25 @@ def begin(name: str, directory: str, size: int, seconds: float) -> None:
 
 
 def commits() -> float:
-    """Commit some values, each another one; give the seconds of one."""
-    spent = 0.0
+    """Commit some values, each another one; give the seconds of the median commit: one that was interrupted says nothing."""
+    took = []
     for _ in range(_count["commits"]):
         _value["turn"] += 1
         value = _kept.prepare(_value)
         start = perf_counter()
         _kept.commit(value)
-        spent += perf_counter() - start
-    return spent / _count["commits"]
+        took.append(perf_counter() - start)
+    return statistics.median(took)
 
 
 def reads() -> float:
-    """Open and read some times; give the seconds of one."""
-    start = perf_counter()
+    """Open and read some times; give the seconds of the median one."""
+    took = []
     for _ in range(_count["reads"]):
+        start = perf_counter()
         _kept.read()
-    return (perf_counter() - start) / _count["reads"]
+        took.append(perf_counter() - start)
+    return statistics.median(took)
 
 
 def marked_commits(count: int) -> None:
