@@ -45,21 +45,21 @@ def main() -> int:
     options.build.mkdir(parents=True, exist_ok=True)
     options.disk.mkdir(parents=True, exist_ok=True)
     if options.redraw:
-        tools = environments.build_tools(options.build)
-        publish(tools, page.RESULTS, page.PAGE, page.IMAGES)
+        made, _ = environments.build(options.build, ["plots"])
+        publish(made["plots"], page.RESULTS, page.PAGE, page.IMAGES)
         return 0
     made, failed = environments.build(options.build)
     bench = Bench(made, failed, options.disk, options.memory, options.quick, options.rounds)
     if not options.quick:
         measure(bench, options.sections or page.SECTIONS, page.RESULTS)
-        publish(made["tools"], page.RESULTS, page.PAGE, page.IMAGES)
+        publish(made["plots"], page.RESULTS, page.PAGE, page.IMAGES)
         return 0
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch, page.PAGE.name)
         shutil.copy(page.PAGE, copy)
         measure(bench, options.sections or page.SECTIONS, Path(scratch))
         if not options.sections:
-            publish(made["tools"], Path(scratch), copy, Path(scratch))
+            publish(made["plots"], Path(scratch), copy, Path(scratch))
     return report_failures(bench, made)
 
 
@@ -76,9 +76,9 @@ def measure(bench: Bench, sections: list[str], results: Path) -> None:
     print(f"goals\n\n{goals.table(page.read_results(results)[0]).markdown()}")
 
 
-def publish(tools: environments.Environment, results: Path, document: Path, images: Path) -> None:
+def publish(plots: environments.Environment, results: Path, document: Path, images: Path) -> None:
     """Draw the plots, and fill in the page."""
-    with Worker(tools) as worker:
+    with Worker(plots) as worker:
         worker.call("plots.draw", results=str(results), images=str(images))
     document.write_text(page.update(document.read_text(encoding="utf-8"), results), encoding="utf-8")
 

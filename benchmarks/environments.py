@@ -14,7 +14,10 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -67,8 +70,8 @@ RECIPES = {
         None, ("atomic-store==0.0.1", ATOMICWRITES, "bson==0.5.10", "python-dateutil==2.9.0.post0", "six==1.17.0"), False
     ),
     "python 3.13": Recipe("3.13", (ATOMICWRITES,)),
+    "plots": Recipe(None, ("matplotlib==3.11.2",), False),
 }
-TOOLS = Recipe(None, ("matplotlib==3.11.2",), False)
 
 
 class Unavailable(Exception):
@@ -89,15 +92,15 @@ class Environment(NamedTuple):
     missing: dict[str, str]
 
 
-def build(home: Path) -> tuple[dict[str, Environment], dict[str, str]]:
+def build(home: Path, names: Iterable[str] = tuple(RECIPES)) -> tuple[dict[str, Environment], dict[str, str]]:
     """Make whatever is not there yet; give the environments, and why one could not be made.
 
-    The first one has pip and matplotlib. The others get their packages from its pip, and so have nothing but what
-    their programs pay for: setuptools, for one, would run code at each start of the interpreter.
+    All get their packages from the pip of one more, and so have nothing but what their programs pay for: setuptools,
+    for one, would run code at each start of the interpreter.
     """
-    tools = build_tools(home)
-    makers = {name: _Maker(home / name.replace(" ", "-"), recipe, tools.python) for name, recipe in RECIPES.items()}
-    made: dict[str, Environment] = {"tools": tools}
+    pip = _Maker(home / "pip", Recipe(None, (), False), None).make().python
+    makers = {name: _Maker(home / name.replace(" ", "-"), RECIPES[name], pip) for name in names}
+    made: dict[str, Environment] = {}
     failed: dict[str, str] = {}
     with ThreadPoolExecutor() as pool:
         waiting = {name: pool.submit(maker.make) for name, maker in makers.items()}
@@ -107,11 +110,6 @@ def build(home: Path) -> tuple[dict[str, Environment], dict[str, str]]:
         except Unavailable as error:
             failed[name] = str(error)
     return made, failed
-
-
-def build_tools(home: Path) -> Environment:
-    """Make the environment that installs and draws."""
-    return _Maker(home / "tools", TOOLS, None).make()
 
 
 class _Maker:
@@ -142,7 +140,7 @@ class _Maker:
 
     def _install(self) -> dict[str, str]:
         """Install all packages at once, or, where that fails, one by one, to know which one it is that fails."""
-        if self._pip(*self.recipe.packages) is None:
+        if not self.recipe.packages or self._pip(*self.recipe.packages) is None:
             return {}
         reasons = {package: self._pip(package) for package in self.recipe.packages}
         return {package: reason for package, reason in reasons.items() if reason is not None}

@@ -60,10 +60,8 @@ def bars(axes: Any, values: dict[str, float], not_durable: set[str], title: str,
         hollow = name in not_durable
         face, edge = (PALE, RED) if hollow else (colour, colour)
         axes.barh(place, values[name], height=0.7, facecolor=face, edgecolor=edge)
-        text = axes.text(
-            values[name], place, "  " + form.format(values[name]), va="center", ha="left", color=INK, fontsize=8.5
-        )
-        text.set_clip_on(False)
+        beside: dict[str, Any] = {"xytext": (4, 0), "textcoords": "offset points", "va": "center", "ha": "left"}
+        axes.annotate(form.format(values[name]), (values[name], place), color=INK, fontsize=8.5, **beside)
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(-0.6, len(names) - 0.4)
     axes.set_title(title, color=INK, fontsize=10, loc="left")
@@ -198,6 +196,12 @@ def draw(results: str, images: str) -> None:
             axes.tick_params(which="both", length=0)
             axes.grid(axis="x", linewidth=0.6)
             axes.set_axisbelow(True)
+            if axes.get_xscale() == "log" and name != "scaling":
+                axes.xaxis.set_major_formatter("{x:g}")
+            if name == "scaling":
+                axes.yaxis.set_major_formatter("{x:g}")
+        if "ollow" in plot.description:
+            figure.supxlabel(plot.description[plot.description.index("Hollow") :], fontsize=8.5, color=RED)
         written = io.BytesIO()
         figure.savefig(written, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
         svg = finish(written.getvalue().decode(), plot, page.digest(Path(results), [plot.section]))
