@@ -52,10 +52,14 @@ def _fields(path: Path) -> dict[str, str]:
 
 
 def _commit() -> str:
-    """Give the commit of this tree, with a mark where it has changes."""
-    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude=*"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "not a git tree"
+    """Give the commit of this tree, and say if what is measured has changes since."""
+    commit = _git("rev-parse", "--short", "HEAD")
+    return f"{commit}, changed" if _git("status", "--porcelain", "--", "atomic_store") else commit
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else "unknown"
 
 
 def file_system(path: Path) -> str:
