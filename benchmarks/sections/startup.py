@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import statistics
 import subprocess
@@ -174,7 +175,7 @@ def run(bench: Bench) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for place in bench.pick(["disk", "tmpfs"], ["tmpfs"]):
         bench.say(f"  whole scripts on {place}")
-        result[f"cron, {place}"] = in_turns(bench, SCRIPTS, place, rounds + 1, wall, leave_out=1)
+        result[f"cron, {place}"] = in_turns(bench, SCRIPTS, place, rounds, wall)
     bench.say("  imports")
     result["imports"] = in_turns(bench, IMPORTS, "tmpfs", rounds, imports)
     result["typed"] = in_turns(bench, TYPED, "tmpfs", bench.rounds(15), wall)
@@ -183,18 +184,13 @@ def run(bench: Bench) -> dict[str, Any]:
 
 
 def in_turns(
-    bench: Bench,
-    scripts: Mapping[str, Script],
-    place: str,
-    rounds: int,
-    measure: Callable[[list[str], Path], Any],
-    leave_out: int = 0,
+    bench: Bench, scripts: Mapping[str, Script], place: str, rounds: int, measure: Callable[[list[str], Path], Any]
 ) -> dict[str, Any]:
-    """Let programs take turns, each in a directory of its own; leave out the first rounds, which compile and begin."""
+    """Let programs take turns, each in a directory of its own; leave out one more round, which compiles and begins."""
     found: dict[str, list[Any]] = {}
     failed: dict[str, str] = {}
     with bench.directory(place) as directory:
-        for number, order in enumerate(rotations(list(scripts), rounds)):
+        for number, order in enumerate(rotations(list(scripts), rounds + 1)):
             for name in order:
 
                 def turn(name: str = name) -> Any:
@@ -206,15 +202,23 @@ def in_turns(
                     return measure([str(environment.python), str(program)], own)
 
                 took = None if name in failed else bench.attempt(failed, name, turn)
-                if took is not None and number >= leave_out:
+                if took is not None and number:
                     found.setdefault(name, []).append(took)
     return {"rounds": {name: took for name, took in found.items() if name not in failed}, "failed": failed}
 
 
+def variables() -> dict[str, str]:
+    """Give the environment variables without those that change how Python starts, such as PYTHONDONTWRITEBYTECODE."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+
+
 def wall(command: list[str], directory: Path) -> float:
     """Run it; give the seconds."""
+    environment = variables()
     begin = perf_counter()
-    done = subprocess.run(command, cwd=directory, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=directory, env=environment, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False
+    )
     spent = perf_counter() - begin
     if done.returncode:
         raise Unavailable((done.stderr.strip().splitlines() or ["it failed"])[-1])
@@ -233,7 +237,12 @@ def imports(command: list[str], directory: Path) -> dict[str, float]:
 
 def _imported(command: list[str], directory: Path) -> dict[str, int]:
     done = subprocess.run(
-        [command[0], "-X", "importtime", *command[1:]], cwd=directory, capture_output=True, text=True, check=False
+        [command[0], "-X", "importtime", *command[1:]],
+        cwd=directory,
+        env=variables(),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         raise Unavailable((done.stderr.strip().splitlines() or ["it failed"])[-1])
