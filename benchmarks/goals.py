@@ -326,6 +326,7 @@ GOALS: list[Goal] = [
     ),
     _cron("tmpfs", "time over pass, x floor", 1.60, startup.over_nothing),
     _cron("disk", "time over pass, x floor", 1.60, startup.over_nothing),
+    _cron("tmpfs", "processor time over pass, x floor", 1.60, startup.processor_over_nothing),
     _cron("tmpfs", "wall, x floor", 1.20, startup.whole),
     _cron("disk", "wall, x floor", 1.20, startup.whole),
     Goal("cron cycle, tmpfs, over pass, x a floor that imports atomicwrites too", None, None, "1.00", _without_atomicwrites),
