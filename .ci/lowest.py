@@ -13,7 +13,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 PROJECT = Path(__file__).resolve().parent.parent / "pyproject.toml"
-OF_DEVELOPERS = {"benchmark", "comparison", "dev", "docs", "ecosystem", "s3test", "test"}
+OF_DEVELOPERS = {"comparison", "dev", "docs", "ecosystem", "s3test", "test"}
 
 
 def constraint(text: str) -> str:
