@@ -40,7 +40,8 @@ def main() -> int:
     options = arguments()
     if options.check:
         wrong = page.stale(page.PAGE, page.IMAGES, page.RESULTS)
-        print("\n".join(f"{name} is not made of the results that are there: run --redraw" for name in wrong))
+        for name in wrong:
+            print(f"{name} is not made of the results that are there: run --redraw")
         return bool(wrong)
     options.build.mkdir(parents=True, exist_ok=True)
     options.disk.mkdir(parents=True, exist_ok=True)

@@ -88,10 +88,14 @@ def update(text: str, directory: Path) -> str:
     return _BLOCK.sub(lambda match: f"{match[1]}\n{found.get(match[2], NOT_YET)}\n\n{match[3]}", text)
 
 
-def digest(directory: Path, sections: list[str]) -> str:
-    """Give a digest of the results that a plot is drawn from: it stands in the plot, and shows whether it is of now."""
-    content = b"".join((directory / f"{name}.json").read_bytes() for name in sections)
-    return hashlib.sha256(content).hexdigest()[:16]
+def digest(directory: Path, section: str) -> str:
+    """Give a digest of the results that a plot is drawn from."""
+    return hashlib.sha256((directory / f"{section}.json").read_bytes()).hexdigest()[:16]
+
+
+def sealed(svg: str, of_results: str) -> str:
+    """Give a plot with a last line that says what it was drawn from and what it is: a stale or changed one shows."""
+    return f"{svg}<!-- results {of_results}, drawing {hashlib.sha256(svg.encode()).hexdigest()[:16]} -->\n"
 
 
 def stale(page: Path, images: Path, directory: Path) -> list[str]:
@@ -101,6 +105,8 @@ def stale(page: Path, images: Path, directory: Path) -> list[str]:
     wrong = [] if update(text := page.read_text(encoding="utf-8"), directory) == text else [page.name]
     for name, plot in PLOTS.items():
         path = images / f"{PREFIX}{name}.svg"
-        if not path.exists() or digest(directory, [plot.section]) not in path.read_text(encoding="utf-8"):
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+        drawing = "".join(lines[:-1])
+        if "".join(lines) != sealed(drawing, digest(directory, plot.section)):
             wrong.append(path.name)
     return wrong

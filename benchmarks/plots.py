@@ -1,7 +1,7 @@
 """The plots of docs/performance.md, by matplotlib, in a worker of the environment that has it.
 
-Each brings its own background and follows the reader's light or dark setting: a rule of CSS for each colour. In its head
-stands a digest of the results that it was drawn from, so that a stale one shows.
+Each brings its own background and follows the reader's light or dark setting: a rule of CSS for each colour. At its
+end stands a digest of the results that it was drawn from, and one of itself, so that a stale one shows.
 """
 
 from __future__ import annotations
@@ -52,9 +52,11 @@ class Plot(NamedTuple):
     draw: Callable[[Any, Any], Any]
 
 
-def bars(axes: Any, values: dict[str, float], not_durable: set[str], title: str, form: str = "{:.2f}") -> None:
-    """Draw bars, the lowest at the top, each with its figure; those that are not durable are hollow."""
-    names = sorted(values, key=lambda name: values[name], reverse=True)
+def bars(
+    axes: Any, values: dict[str, float], not_durable: set[str], title: str, form: str = "{:.2f}", highest: bool = False
+) -> None:
+    """Draw bars, the lowest (or highest) at the top, each with its figure; those that are not durable are hollow."""
+    names = sorted(values, key=lambda name: values[name], reverse=not highest)
     for place, name in enumerate(names):
         colour = BLUE if name.startswith(OURS) else AMBER if name.startswith(ORIGINAL) else GREY
         hollow = name in not_durable
@@ -85,7 +87,13 @@ def draw_scaling(figure: Any, data: Any) -> None:
     """Lines of ns for each byte, over the size."""
     axes = figure.subplots()
     colours = {OURS: BLUE, ORIGINAL: AMBER, BASE: INK, "floor, bytes ready": GREY, "sqlite3 WAL FULL": GREEN}
-    dashes = {"atomic_store orjson": "--", "atomic_store pickle": ":", "floor + orjson": "--", "floor + pickle": ":"}
+    dashes = {
+        "atomicwrites": "-.",
+        "atomic_store orjson": "--",
+        "atomic_store pickle": ":",
+        "floor + orjson": "--",
+        "floor + pickle": ":",
+    }
     for name in SCALING:
         points = [
             (scaling.BYTES[label], 1e9 * statistics.median(race["rounds"][name]) / scaling.BYTES[label])
@@ -134,7 +142,7 @@ def draw_contention(figure: Any, data: Any) -> None:
     sides = figure.subplots(1, 2)
     throughput = {name: contention.compared(data, name, "per_second") or 0 for name in rows}
     longest = {name: statistics.median(contention.column(found, "longest_ms")) for name, found in rows.items()}
-    bars(sides[0], throughput, losing, "increments a second, x flock")
+    bars(sides[0], throughput, losing, "increments a second, x flock", highest=True)
     bars(sides[1], longest, losing, "longest wait, ms", "{:.0f}")
     sides[1].set_xscale("log")
     for axes in sides:
@@ -204,12 +212,12 @@ def draw(results: str, images: str) -> None:
             figure.supxlabel(plot.description[plot.description.index("Hollow") :], fontsize=8.5, color=RED)
         written = io.BytesIO()
         figure.savefig(written, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
-        svg = finish(written.getvalue().decode(), plot, page.digest(Path(results), [plot.section]))
+        svg = finish(written.getvalue().decode(), plot, page.digest(Path(results), plot.section))
         Path(images, f"{page.PREFIX}{name}.svg").write_text(svg, encoding="utf-8")
 
 
 def finish(svg: str, plot: Plot, digest: str) -> str:
-    """Give the drawing its title, its colours for dark, and the digest of its results."""
+    """Give the drawing its title, its colours for dark, and its seal."""
     rules = "\n".join(
         f'    [style*="{what}: {light}"] {{ {what}: {dark} !important }}'
         for light, dark in DARK.items()
@@ -217,10 +225,9 @@ def finish(svg: str, plot: Plot, digest: str) -> str:
     )
     head = (
         f"<title>{escape(plot.title)}</title>\n<desc>{escape(plot.description)}</desc>\n"
-        f"<!-- drawn from the results {digest} -->\n"
         f"<style>\n  text {{ font-family: system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif !important }}\n"
         f"  @media (prefers-color-scheme: dark) {{\n{rules}\n  }}\n</style>\n"
     )
     body = svg[svg.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>\s*", "", body, flags=re.DOTALL)
-    return re.sub(r"(<svg[^>]*?)>", lambda found: f'{found[1]} role="img">\n{head}', body, count=1)
+    return page.sealed(re.sub(r"(<svg[^>]*?)>", lambda found: f'{found[1]} role="img">\n{head}', body, count=1), digest)
