@@ -1,43 +1,154 @@
-"""What is run, in which order, by how many processes; and the results, which are saved after each piece of work."""
+"""What is run, in which order and by how many processes."""
 
 from __future__ import annotations
 
+import math
 import multiprocessing
-import os
-import platform
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import atomic_store
+from typing import NamedTuple
 
 from . import block_errors, rounds
-from .file_systems import FILE_SYSTEMS
+from .block_errors import Sweep
 from .kernel import enter_private_namespace
+from .results import Results
+from .rounds import Round
 from .states import Plan
-from .stores import PERSISTENT, PLAIN
+from .stores import PERSISTENT
 from .tally import Tally
 from .writers import InPlace, Library, NoDirectoryFsync, NoFsync, RetriedFsync, Sqlite, SqliteExtra
 
-POWER_CUTS = "power cuts"
-BLOCK_ERRORS = "block errors"
-LYING = "a disk that lies about its last flush"
-# A mistake that a file system makes good is no proof that the harness finds it, and its absence none that it does not.
-HARMLESS = {
-    # Until they are proved harmful, see MUST_FAIL: none.
-}
+LYING = "a disk that lies"
+CONTROLS = (InPlace.name, NoFsync.name, NoDirectoryFsync.name, RetriedFsync.name, LYING)
+OBSERVATIONS = (Sqlite.name, SqliteExtra.name)
+ATTEMPTS = 5  # rounds in which a control must fail: whether the kernel is unlucky enough in the first is its own affair
 
-FULL = Plan(1.0, subsets=100, torn=100)
-SAMPLE = Plan(0.15, subsets=30, torn=30)
+# The library: every prefix of a short recording. The controls: some states of a long one.
+EVERY = Plan(1.0, subsets=60, torn=60)
+OPERATIONS = 8
+SOME = Plan(0.12, subsets=20, torn=20)
+OPERATIONS_OF_CONTROLS = 24
+GUESS = 500  # states of a round, until there was one
 
 
 class Task(NamedTuple):
-    """One piece of work, and under which name its tally is added up."""
+    """One piece of work for one process.
+
+    Attributes:
+        file_system: by name.
+        title: under which its tally is added up: that of a control, or one of those of Results.
+        run: does it.
+    """
 
     file_system: str
     title: str
-    run: Callable[[Any], Tally]
-    work: Any
+    run: Callable[[], Tally]
+
+
+class Campaign:
+    """All of it, on some file systems.
+
+    Args:
+        program: the compiled disk.c.
+        file_systems: by name.
+        results: where the tallies are added up.
+        workers: how many processes. Most of the time each waits for the kernel, so more than there are processors.
+        keep: a directory for the logs in which something is found.
+        tell: takes what becomes known, line by line.
+    """
+
+    def __init__(
+        self,
+        program: Path,
+        file_systems: list[str],
+        results: Results,
+        workers: int,
+        keep: Path | None,
+        tell: Callable[[str], None],
+    ) -> None:
+        self._program = program
+        self._file_systems = file_systems
+        self._results = results
+        self._workers = workers
+        self._keep = keep
+        self._tell = tell
+
+    def run(self, states: int, observe: bool) -> None:
+        """Run the controls, then the failing disk, then power cuts until each file system has had so many states.
+
+        Args:
+            states: those that could be mounted, with what the results hold already.
+            observe: whether databases that promise the same are looked at as well.
+        """
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(self._workers, context, enter_private_namespace) as pool:
+            try:
+                self._controls(pool, observe)
+                self._drain(pool, list(self._sweeps()))
+                self._power_cuts(pool, states)
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+
+    def _controls(self, pool: ProcessPoolExecutor, observe: bool) -> None:
+        titles = [*CONTROLS, *(OBSERVATIONS if observe else ())]
+        wanted = [(name, title) for name in self._file_systems for title in titles]
+        for _ in range(ATTEMPTS):
+            self._drain(pool, [self._control(name, title) for name, title in wanted])
+            wanted = [
+                (name, title) for name, title in wanted if title in CONTROLS and not self._results.get(name, title).violated
+            ]
+
+    def _control(self, name: str, title: str) -> Task:
+        seed = self._results.next_seed(name, title)
+        if title == RetriedFsync.name:
+            sweep = Sweep(self._program, name, title, "large", seed, for_good=False)
+            return Task(name, title, partial(block_errors.run, sweep))
+        if title == LYING:
+            work = Round(self._program, name, Library.name, seed, OPERATIONS, None)
+        else:
+            work = Round(self._program, name, title, seed, OPERATIONS_OF_CONTROLS, SOME)
+        return Task(name, title, partial(rounds.run, work))
+
+    def _sweeps(self) -> Iterator[Task]:
+        for name in self._file_systems:
+            for store in (*(store.name for store in PERSISTENT), "new-0"):
+                for for_good in (False, True):
+                    seed = self._results.next_seed(name, Results.BLOCK_ERRORS)
+                    sweep = Sweep(self._program, name, Library.name, store, seed, for_good)
+                    yield Task(name, Results.BLOCK_ERRORS, partial(block_errors.run, sweep))
+
+    def _power_cuts(self, pool: ProcessPoolExecutor, states: int) -> None:
+        """Keep as many rounds at work as are still needed."""
+        running: dict[Future[Tally], Task] = {}
+        while True:
+            for name in self._file_systems:
+                done = self._results.get(name, Results.POWER_CUTS)
+                each = done.mounted / done.rounds if done.rounds else GUESS
+                busy = sum(task.file_system == name for task in running.values())
+                for _ in range(min(math.ceil((states - done.mounted) / each), self._workers) - busy):
+                    task = self._round(name)
+                    running[pool.submit(task.run)] = task
+            if not running:
+                return
+            self._take(running)
+
+    def _round(self, name: str) -> Task:
+        seed = self._results.next_seed(name, Results.POWER_CUTS)
+        work = Round(self._program, name, Library.name, seed, OPERATIONS, EVERY, self._keep)
+        return Task(name, Results.POWER_CUTS, partial(rounds.run, work))
+
+    def _drain(self, pool: ProcessPoolExecutor, tasks: list[Task]) -> None:
+        running = {pool.submit(task.run): task for task in tasks}
+        while running:
+            self._take(running)
+
+    def _take(self, running: dict[Future[Tally], Task]) -> None:
+        """Wait for some work to be done, and add up what it has found."""
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            task = running.pop(future)
+            tally = future.result()
+            self._results.add(task.file_system, task.title, tally)
+            self._tell(f"{task.file_system}: {task.title}: {tally.summary()}")

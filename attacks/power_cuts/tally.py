@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 EXAMPLES = 3  # of each kind that are kept in words
@@ -64,13 +64,22 @@ class Tally:
 
     def as_dict(self) -> dict[str, Any]:
         """Give it for JSON."""
-        return asdict(self)
+        return {name: dict(value) if isinstance(value, Counter) else value for name, value in vars(self).items()}
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Tally:
         """Take it from JSON."""
         counters = {name: Counter(content[name]) for name in ("states", "unmountable", "violations", "outcomes")}
         return cls(**{**content, **counters})
+
+    @property
+    def mounted(self) -> int:
+        """How many states were judged: all that could be mounted."""
+        return self.states.total() - self.unmountable.total()
+
+    def summary(self) -> str:
+        """Give the numbers in a line."""
+        return f"{self.looked_at} states, {self.unmountable.total()} unmountable, {self.violated} violations, {self.seconds} s"
 
     @property
     def looked_at(self) -> int:

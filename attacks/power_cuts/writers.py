@@ -131,6 +131,8 @@ class Renaming(Writer):
         descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
             self.sync_directory(descriptor)
+        except OSError as error:
+            raise atomic_store.UncertainCommitError(error.errno, "renamed, perhaps not for good", path, version=None) from error
         finally:
             os.close(descriptor)
 
