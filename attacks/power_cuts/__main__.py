@@ -1,4 +1,4 @@
-"""Cut the power, and fail block writes: python -m attacks.power_cuts
+"""Cut the power, and let block writes fail: `python -m attacks.power_cuts`.
 
 Wants root, /dev/fuse, /dev/loop-control, gcc, pkg-config, libfuse3's headers and the tools that make the file systems:
 apt-get install gcc libc6-dev pkg-config libfuse3-dev e2fsprogs xfsprogs btrfs-progs

@@ -8,22 +8,16 @@ import fcntl
 import mmap
 import os
 import select
-import shutil
 import struct
 import subprocess
 import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Self
 
-from .kernel import unmount
-from .recording import Write, parse
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from .file_systems import FileSystem
-    from .recording import Record
-    from .states import Piece
+from .file_systems import FileSystem
+from .kernel import mount, unmount
+from .recording import Record, Write, parse
 
 SOURCE = Path(__file__).with_name("disk.c")
 _STARTS_IN = 30  # seconds
@@ -41,7 +35,9 @@ def build(directory: Path) -> Path:
         subprocess.CalledProcessError: there is no compiler or no libfuse 3; their complaint is on stderr.
     """
     program = directory / "disk"
-    flags = subprocess.run(["pkg-config", "--cflags", "--libs", "fuse3"], check=True, stdout=subprocess.PIPE, text=True).stdout
+    flags = subprocess.run(
+        ["pkg-config", "--cflags", "--libs", "fuse3"], check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
     command = ["gcc", "-O2", "-Wall", "-Wextra", "-Werror", str(SOURCE), "-o", str(program), *flags.split()]
     subprocess.run(command, check=True)
     return program
@@ -50,7 +46,8 @@ def build(directory: Path) -> Path:
 class Disk:
     """A block device with a file system on it that was just made; a context.
 
-    Everything it needs is given back at the end, and by the kernel if the process dies before.
+    Everything it needs is given back at the end. If the process dies before, and was in a namespace of its own (see
+    kernel.enter_private_namespace), the kernel does that.
 
     Attributes:
         device: its path.
@@ -63,10 +60,12 @@ class Disk:
         self._file_system = file_system
         self._changed: list[tuple[int, int]] = []  # offset and length of what was put
 
-    def __enter__(self) -> Disk:
+    def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
-            home = Path(tempfile.mkdtemp(prefix="atomic_store-disk-", dir="/dev/shm"))  # noqa: S108 - memory is meant
-            stack.callback(shutil.rmtree, home)
+            home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="atomic_store-disk-")))
+            # Memory of our own: in a private namespace it ends with us, whatever we die of.
+            mount("atomic_store_attack", str(home), "tmpfs", "mode=0700")
+            stack.callback(unmount, str(home))
             self._image = home / "image"
             with self._image.open("xb") as file:
                 file.truncate(self._file_system.size)
@@ -76,7 +75,7 @@ class Disk:
             self.point.mkdir()
             shown = home / "shown"
             shown.mkdir()
-            self._serve(stack, home, shown)
+            self._serve(stack, shown)
             self.control = shown / "control"
             self._commands = stack.enter_context(self.control.open("wb", buffering=0))
             self._attach(stack, shown / "disk")
@@ -88,7 +87,7 @@ class Disk:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def _serve(self, stack: contextlib.ExitStack, home: Path, shown: Path) -> None:
+    def _serve(self, stack: contextlib.ExitStack, shown: Path) -> None:
         command = [self._program, self._image, self.log, shown]
         server = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE))
         stack.callback(server.kill)
@@ -137,7 +136,7 @@ class Disk:
         """Give what was logged."""
         return parse(self.log.read_bytes())
 
-    def put(self, pieces: Iterable[Piece], for_good: bool = False) -> None:
+    def put(self, pieces: Iterable[Write], for_good: bool = False) -> None:
         """Write past the log; for good: so that reset() goes back to what is there then."""
         for offset, data in pieces:
             self._live[offset : offset + len(data)] = data

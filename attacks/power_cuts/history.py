@@ -7,15 +7,10 @@ error.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from .recording import Mark
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from .recording import Record
+from .recording import Mark, Record
 
 State = int | None  # the number of the value that is stored; None: nothing is
 

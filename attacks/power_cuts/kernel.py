@@ -18,13 +18,13 @@ def _check(result: int, what: str) -> None:
 
 
 def mount(device: str, point: str, kind: str, options: str) -> None:
-    """Mount a device, as mount(2)."""
+    """Attach the file system of a device to a directory."""
     words = (device.encode(), point.encode(), kind.encode(), ctypes.c_ulong(0), options.encode())
     _check(_libc.mount(*words), device)
 
 
 def unmount(point: str) -> None:
-    """Unmount what is mounted last on `point`, as umount2(2)."""
+    """Detach what was attached there last."""
     _check(_libc.umount2(point.encode(), 0), point)
 
 
@@ -35,7 +35,7 @@ def enter_private_namespace() -> None:
 
 
 def sync_file_system(path: str) -> None:
-    """Bring a whole file system to its disk, as syncfs(2)."""
+    """Bring a whole file system to its disk: syncfs(2)."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         _check(_libc.syncfs(descriptor), path)

@@ -12,6 +12,7 @@ import select
 import subprocess
 import sys
 from pathlib import Path
+from typing import Self
 
 from .kernel import sync_file_system
 
@@ -24,7 +25,7 @@ class Neighbour:
     def __init__(self, place: Path, seed: str) -> None:
         self._command = [sys.executable, "-m", "attacks.power_cuts.neighbour", str(place), seed]
 
-    def __enter__(self) -> Neighbour:
+    def __enter__(self) -> Self:
         """Start it, and wait until it has synced once."""
         self._process = subprocess.Popen(
             self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]

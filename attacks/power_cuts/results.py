@@ -5,14 +5,12 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import atomic_store
 
 from .tally import Tally
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 class Results:

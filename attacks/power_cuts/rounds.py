@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from .disk import Disk
 from .file_systems import FILE_SYSTEMS
 from .history import History
 from .neighbour import Neighbour
 from .recording import until
-from .states import CrashStates, Plan
+from .states import CrashStates, Plan, State
 from .tally import Tally
 from .verdict import Bench, Unmountable
 from .workload import Order
 from .writers import WRITERS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from .states import State
 
 LONGEST_DELAY = 0.004  # seconds, before each system call of a commit
 
@@ -63,10 +59,7 @@ def run(task: Round) -> Tally:
         crash = CrashStates(records)
         tally.commits, tally.writes = history.ended("E"), len(crash.writes)
         rng = random.Random(f"{task.seed} states")
-        if task.plan is None:
-            states = (state for end in history.ends for state in crash.at(end, rng, lies=True))
-        else:
-            states = crash.make(task.plan, rng)
+        states = crash.make(task.plan, rng) if task.plan else _lied_to(crash, history, rng)
         examine(disk, bench, crash, states, history, tally, f"{task.file_system}, seed {task.seed!r}")
     if task.keep and tally.violated:
         task.keep.mkdir(parents=True, exist_ok=True)
@@ -84,6 +77,12 @@ def prepare(disk: Disk, bench: Bench, writer: str, seed: str) -> None:
     finally:
         bench.unmount()
     disk.keep()
+
+
+def _lied_to(crash: CrashStates, history: History, rng: random.Random) -> Iterator[State]:
+    """Make states that only a disk can be in that has lied about the last flush of an operation that had returned."""
+    for end in history.ends:
+        yield from crash.at(end, rng, lies=True)
 
 
 def _record(disk: Disk, bench: Bench, task: Round) -> None:

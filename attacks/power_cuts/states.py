@@ -7,27 +7,16 @@ before it answered the flush.
 
 from __future__ import annotations
 
+import random
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from .recording import Flush, Write
-
-if TYPE_CHECKING:
-    import random
-    from collections.abc import Iterator, Sequence
-
-    from .recording import Record
+from .recording import Flush, Record, Write
 
 SHORT = 4  # writes: of an epoch that has no more, every subset is tried
 TORN = (512, 4096)  # bytes: a sector, and a sector of newer disks or a page
 KINDS = ("prefix", "subset", *(f"torn {unit}" for unit in TORN))
-
-
-class Piece(NamedTuple):
-    """Bytes that did reach the disk."""
-
-    offset: int
-    data: bytes
 
 
 @dataclass(frozen=True)
@@ -37,13 +26,13 @@ class State:
     Attributes:
         kind: how it came about, one of KINDS.
         base: so many of the log's writes are there for certain.
-        pieces: what is there of those after them.
+        pieces: what is there of those after them, whole or in part.
         begun_by, ended_by: the first and the last position in the log at which the disk may have been in it.
     """
 
     kind: str
     base: int
-    pieces: tuple[Piece, ...]
+    pieces: tuple[Write, ...]
     begun_by: int
     ended_by: int
 
@@ -100,7 +89,7 @@ class CrashStates:
         """Give the states, none twice, those of an earlier base first."""
         draws = self._draw(plan, rng)
         for number, epoch in enumerate(self.epochs):
-            seen: set[tuple[Piece, ...]] = set()
+            seen: set[tuple[Write, ...]] = set()
             drawn = (self._random(kind, epoch, rng) for kind in draws[number])
             for state in (*self._every(epoch, plan.share, rng), *drawn):
                 if state.pieces not in seen:
@@ -115,11 +104,11 @@ class CrashStates:
         count = sum(write < position for write in self._positions)
         flushed = sorted({0, *(made for made, flush in self._flushes if flush < position)})
         safe = flushed[-2 if lies and len(flushed) > 1 else -1]
-        kept = [range(safe, count), range(0)]
+        kept = [list(range(safe, count)), []]
         if count > safe:
             kept.append([safe + index for index in _drop(count - safe, rng)])
         for kind, indexes in zip(("prefix", "subset", "subset"), kept, strict=False):
-            pieces = tuple(Piece(*self.writes[index]) for index in (*range(safe), *indexes))
+            pieces = tuple(self.writes[index] for index in (*range(safe), *indexes))
             yield State(kind, 0, pieces, position, position)
 
     def _draw(self, plan: Plan, rng: random.Random) -> list[list[str]]:
@@ -144,16 +133,16 @@ class CrashStates:
         for bits in range(1, 1 << len(pending)):
             if bits & bits + 1 and rng.random() < share:  # not a prefix: 1, 11, 111
                 kept = [write for index, write in enumerate(pending) if bits >> index & 1]
-                yield self._partial("subset", epoch, len(pending), tuple(Piece(*write) for write in kept))
+                yield self._partial("subset", epoch, len(pending), tuple(kept))
 
     def _prefix(self, epoch: Epoch, count: int) -> State:
-        pieces = tuple(Piece(*write) for write in self.writes[epoch.first : epoch.first + count])
+        pieces = tuple(self.writes[epoch.first : epoch.first + count])
         index = epoch.first + count - 1  # of the last write that is there
         begun_by = self._positions[index] if index >= 0 else 0
         # Whatever lies between two writes, flushes included, changes nothing about it.
         return State("prefix", epoch.first, pieces, begun_by, self._next_write(index) - 1)
 
-    def _partial(self, kind: str, epoch: Epoch, count: int, pieces: tuple[Piece, ...]) -> State:
+    def _partial(self, kind: str, epoch: Epoch, count: int, pieces: tuple[Write, ...]) -> State:
         """Cut the power after `count` writes of the epoch, of which only these pieces are there."""
         index = epoch.first + count - 1
         return State(kind, epoch.first, pieces, self._positions[index], self._lost_until(index) - 1)
@@ -162,16 +151,16 @@ class CrashStates:
         pending = self.writes[epoch.first : epoch.last]
         count = rng.randint(1, len(pending))
         if kind == "subset":
-            return self._partial(kind, epoch, count, tuple(Piece(*pending[index]) for index in _drop(count, rng)))
+            return self._partial(kind, epoch, count, tuple(pending[index] for index in _drop(count, rng)))
         unit = int(kind.split()[1])
         large = [index for index in range(count) if len(pending[index].data) > unit]
         kept = set(range(count)) if rng.random() < 0.5 else set(_drop(count, rng))
         torn = {rng.choice(large)} if large else set()
         if rng.random() < 0.5:
             torn |= {index for index in large if rng.random() < 0.5}
-        pieces: list[Piece] = []
+        pieces: list[Write] = []
         for index in sorted(kept | torn):
-            pieces += _tear(pending[index], unit, rng) if index in torn else [Piece(*pending[index])]
+            pieces += _tear(pending[index], unit, rng) if index in torn else [pending[index]]
         return self._partial(kind, epoch, count, tuple(pieces))
 
 
@@ -205,7 +194,7 @@ def _drop(count: int, rng: random.Random) -> list[int]:
     return [index for index in range(count) if rng.random() < float(how)]
 
 
-def _tear(write: Write, unit: int, rng: random.Random) -> list[Piece]:
+def _tear(write: Write, unit: int, rng: random.Random) -> list[Write]:
     """Keep some of a write's units, but neither all nor none: the first ones, the last ones, or any."""
     units = range(0, len(write.data), unit)
     cut = rng.randint(1, len(units) - 1)
@@ -214,4 +203,4 @@ def _tear(write: Write, unit: int, rng: random.Random) -> list[Piece]:
         kept = sorted(rng.sample(units, cut))
     else:
         kept = list(units[:cut] if how == "first" else units[cut:])
-    return [Piece(write.offset + start, write.data[start : start + unit]) for start in kept]
+    return [Write(write.offset + start, write.data[start : start + unit]) for start in kept]

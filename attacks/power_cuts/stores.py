@@ -1,8 +1,10 @@
-"""The stores that are committed to, and what is put into them: values that prove to be whole, and tell which one they are."""
+"""The stores that are committed to, and their values, which prove to be whole and tell which one they are."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 
@@ -22,7 +24,7 @@ class Store(NamedTuple):
     name: str
     path: str
     sizes: tuple[int, ...]
-    options: dict[str, Any] = {}
+    options: Mapping[str, Any] = MappingProxyType({})
     deletes: bool = False
     link: str | None = None
     exists: bool = True

@@ -79,7 +79,9 @@ class Tally:
 
     def summary(self) -> str:
         """Give the numbers in a line."""
-        return f"{self.looked_at} states, {self.unmountable.total()} unmountable, {self.violated} violations, {self.seconds} s"
+        return (
+            f"{self.looked_at} states, {self.unmountable.total()} unmountable, {self.violated} violations, {self.seconds} s"
+        )
 
     @property
     def looked_at(self) -> int:

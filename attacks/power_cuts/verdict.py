@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
 
+from .disk import Disk
+from .file_systems import FileSystem
+from .history import Expectation
 from .kernel import mount, unmount
 from .stores import PERSISTENT, Store, fresh
-from .writers import Library
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from .disk import Disk
-    from .file_systems import FileSystem
-    from .history import Expectation
-    from .writers import Writer
+from .writers import Library, Writer
 
 TEMP = re.compile(r"\.(.+)\.[0-9a-f]{16}\.tmp")
 NEXT = 1_000_000  # the number of a value that is committed after the crash
@@ -84,30 +81,11 @@ class Bench:
             writer = self.kind(self.place)
             found = [violation for name in expected if (violation := _look(writer, store_named(name), expected[name]))]
             if isinstance(writer, Library):
-                found += self._left_over([store_named(name) for name in expected])
+                found += left_over(self.place, [store_named(name) for name in expected])
                 found += self._commit_once_more(writer, expected)
             return found
         finally:
             self.unmount()
-
-    def _left_over(self, stores: list[Store]) -> list[Violation]:
-        """Of each store there may be its file, its lock and one temporary file."""
-        files = {self.place / store.path for store in stores}
-        known = files | {path.with_name(f".{path.name}.lock") for path in files}
-        known |= {self.place / store.link for store in stores if store.link}
-        temps: set[str] = set()
-        try:
-            for path in self.place.rglob("*"):
-                if path.is_dir() or path in known:
-                    continue
-                match = TEMP.fullmatch(path.name)
-                target = str(path.with_name(match[1])) if match else ""
-                if target in temps or path.with_name(match[1] if match else "") not in files:
-                    return [Violation("left over", str(path.relative_to(self.place)))]
-                temps.add(target)
-        except OSError as error:
-            return [Violation("unreadable", f"the directory: {error}")]
-        return []
 
     def _commit_once_more(self, writer: Writer, expected: Mapping[str, Expectation]) -> list[Violation]:
         """Commit to the store that was at work, or else to the first."""
@@ -121,6 +99,27 @@ class Bench:
         return [] if again == NEXT else [Violation("no commit", f"{store.name} holds {again} after it", not store.exists)]
 
 
+def left_over(place: Path, stores: list[Store]) -> list[Violation]:
+    """Say what is in the place besides the file, the link, the lock and one temporary file of each store."""
+    files = {place / store.path for store in stores}
+    known = files | {path.with_name(f".{path.name}.lock") for path in files}
+    known |= {place / store.link for store in stores if store.link}
+    owners: set[Path] = set()
+    found: list[Violation] = []
+    try:
+        for path in sorted(place.rglob("*")):
+            if path in known or path.is_dir():
+                continue
+            match = TEMP.fullmatch(path.name)
+            owner = path.with_name(match[1]) if match else path
+            if owner not in files or owner in owners:
+                found.append(Violation("left over", str(path.relative_to(place))))
+            owners.add(owner)
+    except OSError as error:
+        found.append(Violation("unreadable", f"the directory: {error}"))
+    return found
+
+
 def _look(writer: Writer, store: Store, expected: Expectation) -> Violation | None:
     is_new = not store.exists
     try:
@@ -132,6 +131,6 @@ def _look(writer: Writer, store: Store, expected: Expectation) -> Violation | No
     if found in expected.allowed:
         return None
     kind = "lost" if found in expected.past or found is None else "unasked"
-    return Violation(kind, f"{store.name} holds {found}, and should hold one of {sorted(map(str, expected.allowed))}", is_new)
-
-
+    return Violation(
+        kind, f"{store.name} holds {found}, and should hold one of {sorted(map(str, expected.allowed))}", is_new
+    )

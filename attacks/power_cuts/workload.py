@@ -11,16 +11,15 @@ import os
 import random
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from atomic_store import UncertainCommitError
 
 from .stores import Store, fresh
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from .writers import Writer
+from .writers import WRITERS, Writer
 
 DELAYED = ("open", "write", "fsync", "fchmod", "replace", "link", "unlink")
 
@@ -63,14 +62,15 @@ class Marks:
     def __init__(self, mark: Callable[[str], object]) -> None:
         self._mark = mark
 
-    def around(self, store: Store, number: int, deletes: bool, operation: Callable[[], None]) -> Exception | None:
-        """Do it, marked before and after; give what it raised."""
-        from atomic_store import UncertainCommitError
-
+    def around(self, writer: Writer, store: Store, number: int, deletes: bool = False) -> Exception | None:
+        """Let the writer write the value with this number, or delete, marked before and after; give what it raised."""
         failure: Exception | None = None
         self._mark(f"B {store.name} {number} {'-' if deletes else number}")
         try:
-            operation()
+            if deletes:
+                writer.delete(store)
+            else:
+                writer.write(store, number)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is marked, and handed on
             failure = error
         outcome = "E" if failure is None else "U" if isinstance(failure, UncertainCommitError) else "F"
@@ -111,8 +111,7 @@ def work(writer: Writer, marks: Marks, operations: int, rng: random.Random) -> N
         store = fresh(turn) if rng.random() < 0.2 else rng.choice(writer.stores)
         number = numbers[store.name] = numbers.get(store.name, 0) + 1
         deletes = store.deletes and held[store.name]
-        operation = (lambda: writer.delete(store)) if deletes else (lambda: writer.write(store, number))
-        failure = marks.around(store, number, deletes, operation)
+        failure = marks.around(writer, store, number, deletes)
         if failure is not None:
             raise failure
         held[store.name] = not deletes
@@ -122,8 +121,6 @@ def main(order: Order) -> None:
     """Obey an order."""
     rng = random.Random(order.seed)
     slow_down(order.longest, random.Random(f"{order.seed} delays"))
-    from .writers import WRITERS  # only now: see slow_down()
-
     writer = WRITERS[order.writer](Path(order.place))
     if not order.operations:
         fill(writer)

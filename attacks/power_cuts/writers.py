@@ -132,7 +132,9 @@ class Renaming(Writer):
         try:
             self.sync_directory(descriptor)
         except OSError as error:
-            raise atomic_store.UncertainCommitError(error.errno, "renamed, perhaps not for good", path, version=None) from error
+            raise atomic_store.UncertainCommitError(
+                error.errno, "renamed, perhaps not for good", path, version=None
+            ) from error
         finally:
             os.close(descriptor)
 
