@@ -1,8 +1,4 @@
-"""Cut the power, and let block writes fail: `python -m attacks.power_cuts`.
-
-Wants root, /dev/fuse, /dev/loop-control, gcc, pkg-config, libfuse3's headers and the tools that make the file systems:
-apt-get install gcc libc6-dev pkg-config libfuse3-dev e2fsprogs xfsprogs btrfs-progs
-"""
+"""Cut the power, and let block writes fail: `python -m attacks.power_cuts`, which says what it needs of the machine."""
 
 from __future__ import annotations
 
@@ -15,7 +11,9 @@ from pathlib import Path
 from .campaign import CONTROLS, Campaign
 from .disk import build
 from .file_systems import FILE_SYSTEMS
+from .requirements import missing
 from .results import Results
+from .tally import Tally
 
 
 def main() -> int:
@@ -30,6 +28,10 @@ def main() -> int:
     parser.add_argument("--observe", action="store_true", help="look at sqlite3 as well")
     options = parser.parse_args()
     file_systems: list[str] = options.file_system or list(FILE_SYSTEMS)
+    lacking = list(missing(tuple(FILE_SYSTEMS[name] for name in file_systems)))
+    if lacking:
+        print("This needs", *lacking, sep="\n  ")
+        return 2
     results = Results(options.resume, options.seed)
     print(f"seed {results.seed}", flush=True)
     with tempfile.TemporaryDirectory() as directory:
@@ -37,12 +39,28 @@ def main() -> int:
         campaign.run(options.states, options.observe)
     print(*results.table(), sep="\n")
     failures = [*_verdict(results, file_systems)]
-    print(*failures, "FAILED" if failures else "every control has failed, and the library has not", sep="\n")
+    print(*failures, _sum(results, file_systems), sep="\n")
     return 1 if failures else 0
 
 
 def _tell(line: str) -> None:
     print(line, flush=True)
+
+
+def _sum(results: Results, file_systems: list[str]) -> str:
+    """Give what there is to say in a line."""
+    total = Tally()
+    parts: list[str] = []
+    for title in (Results.POWER_CUTS, Results.BLOCK_ERRORS):
+        tallies = [results.get(name, title) for name in file_systems]
+        for tally in tallies:
+            total.add(tally)
+        parts.append(f"{sum(tally.looked_at for tally in tallies)} states of {title}")
+    failed = sum(bool(results.get(name, title).violated) for name in file_systems for title in CONTROLS)
+    return (
+        f"{len(file_systems)} file systems: {' and '.join(parts)}, {total.violated} violations, "
+        f"{total.unmountable.total()} unmountable; {failed} of {len(file_systems) * len(CONTROLS)} controls failed"
+    )
 
 
 def _verdict(results: Results, file_systems: list[str]) -> list[str]:

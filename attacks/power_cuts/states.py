@@ -138,7 +138,7 @@ class CrashStates:
     def _prefix(self, epoch: Epoch, count: int) -> State:
         pieces = tuple(self.writes[epoch.first : epoch.first + count])
         index = epoch.first + count - 1  # of the last write that is there
-        begun_by = self._positions[index] if index >= 0 else 0
+        begun_by = self._positions[index] if index >= 0 else -1
         # Whatever lies between two writes, flushes included, changes nothing about it.
         return State("prefix", epoch.first, pieces, begun_by, self._next_write(index) - 1)
 
