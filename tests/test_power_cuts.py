@@ -316,6 +316,7 @@ def test_results_add_up_over_runs(tmp_path: Path) -> None:
     seeds: list[str] = []
     for _ in range(2):
         results = Results(path, "first" if not seeds else "second")
+        results.begin(10)
         seeds.append(results.next_seed("xfs", Results.POWER_CUTS))
         tally = Tally(rounds=1, commits=2)
         tally.states["prefix"] += 10

@@ -25,6 +25,7 @@ def main() -> int:
     parser.add_argument("--resume", type=Path, metavar="FILE", help="JSON file of results to begin or to go on with")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="where to keep the logs in which something is found")
     parser.add_argument("--workers", type=int, default=3 * (os.cpu_count() or 1), help="processes (3 a processor)")
+    parser.add_argument("--controls", type=int, default=1, help="rounds of each control (1, more until it fails)")
     parser.add_argument("--observe", action="store_true", help="look at sqlite3 as well")
     options = parser.parse_args()
     file_systems: list[str] = options.file_system or list(FILE_SYSTEMS)
@@ -33,10 +34,11 @@ def main() -> int:
         print("This needs", *lacking, sep="\n  ")
         return 2
     results = Results(options.resume, options.seed)
+    results.begin(options.states)
     print(f"seed {results.seed}", flush=True)
     with tempfile.TemporaryDirectory() as directory:
         campaign = Campaign(build(Path(directory)), file_systems, results, options.workers, options.keep, _tell)
-        campaign.run(options.states, options.observe)
+        campaign.run(options.states, options.controls, options.observe)
     print(*results.table(), sep="\n")
     failures = [*_verdict(results, file_systems)]
     print(*failures, _sum(results, file_systems), sep="\n")

@@ -75,28 +75,29 @@ class Campaign:
         self._keep = keep
         self._tell = tell
 
-    def run(self, states: int, observe: bool) -> None:
+    def run(self, states: int, controls: int, observe: bool) -> None:
         """Run the controls, then the failing disk, then power cuts until each file system has had so many states.
 
         Args:
             states: those that could be mounted, with what the results hold already.
+            controls: rounds of each control; more if it has not failed by then.
             observe: whether databases that promise the same are looked at as well.
         """
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(self._workers, context, enter_private_namespace) as pool:
             try:
-                self._controls(pool, observe)
+                self._controls(pool, controls, observe)
                 self._drain(pool, list(self._sweeps()))
                 self._power_cuts(pool, states)
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
 
-    def _controls(self, pool: ProcessPoolExecutor, observe: bool) -> None:
+    def _controls(self, pool: ProcessPoolExecutor, least: int, observe: bool) -> None:
         titles = [*CONTROLS, *(OBSERVATIONS if observe else ())]
         wanted = [(name, title) for name in self._file_systems for title in titles]
-        for _ in range(ATTEMPTS):
-            self._drain(pool, [self._control(name, title) for name, title in wanted])
+        for attempt in range(ATTEMPTS):
+            self._drain(pool, [self._control(*each) for each in wanted for _ in range(1 if attempt else least)])
             wanted = [
                 (name, title) for name, title in wanted if title in CONTROLS and not self._results.get(name, title).violated
             ]

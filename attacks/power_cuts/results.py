@@ -18,7 +18,7 @@ class Results:
 
     Args:
         path: the file; None: nothing is kept.
-        seed: of the first run; a later one goes on with that.
+        seed: of the first run; later ones go on with that.
     """
 
     POWER_CUTS = "power cuts"
@@ -29,8 +29,23 @@ class Results:
         self._store = None if path is None else atomic_store.open(path, default, dump_kwargs={"indent": 1})
         self._content = default if self._store is None else self._store.value
         self._begin = time.monotonic()
+
+    @classmethod
+    def of(cls, path: Path) -> Results:
+        """Give what a file holds.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+        path.stat()
+        return cls(path, "")
+
+    def begin(self, states: int) -> None:
+        """Note that a run begins, which goes on to so many states of each file system."""
+        self._begin = time.monotonic()
         self._content["runs"].append(
             {
+                "states": states,
                 "when": time.strftime("%Y-%m-%d"),
                 "kernel": platform.release(),
                 "python": platform.python_version(),
@@ -38,6 +53,11 @@ class Results:
                 "seconds": 0,
             }
         )
+
+    @property
+    def file_systems(self) -> list[str]:
+        """The names of those that anything is known of."""
+        return list(self._content["found"])
 
     @property
     def seed(self) -> str:

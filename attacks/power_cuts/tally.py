@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+SWALLOWED = "an fsync failed, and the commit returned"
 EXAMPLES = 3  # of each kind that are kept in words
 
 
@@ -16,7 +17,8 @@ class Tally:
     Attributes:
         states: how many were looked at, by kind.
         unmountable: how many file systems could not be mounted at all, by kind of state.
-        violations: how many states broke a promise; "any" counts each once, the others say what and where.
+        violations: how many states broke a promise; "any" counts each once, the others say what and where. SWALLOWED counts
+            commits, not states.
         outcomes: how commits ended that met a failing disk.
         commits: operations that were recorded.
         writes: block writes that were logged.
@@ -90,5 +92,5 @@ class Tally:
 
     @property
     def violated(self) -> int:
-        """How many of them broke a promise."""
-        return self.violations["any"]
+        """How many states broke a promise, and how many commits returned though they were told of a failure."""
+        return self.violations["any"] + self.violations[SWALLOWED]

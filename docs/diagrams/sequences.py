@@ -1,7 +1,8 @@
-"""Draw the sequence diagrams of concurrency.md: `python docs/diagrams/sequences.py` writes docs/images/*.svg.
+"""Draw the sequence diagrams of the documentation: `python docs/diagrams/sequences.py` writes docs/images/*.svg.
 
-Time runs down. There are three lanes: one program, the file, another program. Each drawing brings its own background and
-follows the reader's light or dark setting. tests/test_diagrams.py checks that the drawings are those of this file.
+Time runs down. There are three lanes: in concurrency.md one program, the file, another program. Each drawing brings its
+own background and follows the reader's light or dark setting. tests/test_diagrams.py checks that the drawings are those
+of this file.
 """
 
 from __future__ import annotations
@@ -196,7 +197,68 @@ def update() -> Drawing:
     return drawing
 
 
-DRAWINGS = {"lost-update": lost_update, "lock": lock, "on-conflict": conflict, "update": update}
+def commit() -> Drawing:
+    """Each step of a commit: by whom, and what is on the disk then."""
+    drawing = Drawing(
+        "The steps of a commit",
+        "commit() makes a hidden file in the same directory, writes the new value into it, and syncs it: its bytes are on "
+        "the disk now, under a name that nobody reads. It renames the file to state.json: everybody sees the new value. It "
+        "syncs the directory: the name is on the disk too. Then it returns.",
+        ("commit()", "the directory", "the disk"),
+        10,
+    )
+    drawing.box(0, "file", "state.json: old", width=200)
+    drawing.box(0, "B", "old")
+    drawing.arrow(1, "A", "file", "makes .state.json.<hex>.tmp")
+    drawing.arrow(2, "A", "file", "writes the new value")
+    drawing.arrow(3, "A", "file", "mode, owner, attributes")
+    drawing.arrow(4, "file", "B", "fsync of the file")
+    drawing.box(5, "B", "old; new, unnamed")
+    drawing.arrow(6, "A", "file", "rename")
+    drawing.box(7, "file", "state.json: new", "good", 200)
+    drawing.arrow(8, "file", "B", "fsync of the directory")
+    drawing.box(9, "B", "new", "good")
+    drawing.arrow(9, "file", "A", "returns")
+    return drawing
+
+
+def crash() -> Drawing:
+    """What a power cut during each step leaves; and what it would leave of a commit that lacks one."""
+    drawing = Drawing(
+        "What a power cut leaves",
+        "Before and while the temporary file is written and synced: the old value. Around the rename and the sync of the "
+        "directory: the old or the new value, whole. After commit() has returned: the new value. Without the sync of the "
+        "file the value may be empty or damaged, without that of the directory a commit that returned may be undone, and "
+        "open() with mode w may leave neither value.",
+        ("the power goes", "on the disk", "state.json holds"),
+        9,
+    )
+    rows = (
+        ("while the temp is written", "old; some of the temp", "the old value", "good"),
+        ("during fsync of the temp", "old; more of the temp", "the old value", "good"),
+        ("before the rename", "old; the whole temp", "the old value", "good"),
+        ("during the rename", "old and new, one named", "old or new, whole", "good"),
+        ("during fsync of the directory", "old and new, one named", "old or new, whole", "good"),
+        ("after commit() returned", "new", "the new value", "good"),
+        ("no fsync of the temp, renamed", "a name, and no bytes", "nothing, or damage", "bad"),
+        ("no fsync of the directory, done", "old and new, one named", "the old value again", "bad"),
+        ('open("w"), before the write', "emptied", "nothing", "bad"),
+    )
+    for row, (when, disk, found, kind) in enumerate(rows):
+        drawing.box(row, "A", when, width=236)
+        drawing.box(row, "file", disk, width=200)
+        drawing.box(row, "B", found, kind, 200)
+    return drawing
+
+
+DRAWINGS = {
+    "lost-update": lost_update,
+    "lock": lock,
+    "on-conflict": conflict,
+    "update": update,
+    "commit": commit,
+    "crash": crash,
+}
 
 if __name__ == "__main__":
     IMAGES.mkdir(exist_ok=True)
