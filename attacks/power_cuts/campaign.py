@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 import multiprocessing
+import os
+import signal
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from functools import partial
@@ -12,7 +15,7 @@ from typing import NamedTuple
 
 from . import block_errors, rounds
 from .block_errors import Sweep
-from .kernel import enter_private_namespace
+from .kernel import enter_private_namespace, signal_when_parent_ends
 from .results import Results
 from .rounds import Round
 from .states import Plan
@@ -84,7 +87,7 @@ class Campaign:
             observe: whether databases that promise the same are looked at as well.
         """
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(self._workers, context, enter_private_namespace) as pool:
+        with ProcessPoolExecutor(self._workers, context, _begin) as pool:
             try:
                 self._controls(pool, controls, observe)
                 self._drain(pool, list(self._sweeps()))
@@ -131,7 +134,7 @@ class Campaign:
                 busy = sum(task.file_system == name for task in running.values())
                 for _ in range(min(math.ceil((states - done.mounted) / each), self._workers) - busy):
                     task = self._round(name)
-                    running[pool.submit(task.run)] = task
+                    running[pool.submit(_work, task.run)] = task
             if not running:
                 return
             self._take(running)
@@ -142,7 +145,7 @@ class Campaign:
         return Task(name, Results.POWER_CUTS, partial(rounds.run, work))
 
     def _drain(self, pool: ProcessPoolExecutor, tasks: list[Task]) -> None:
-        running = {pool.submit(task.run): task for task in tasks}
+        running = {pool.submit(_work, task.run): task for task in tasks}
         while running:
             self._take(running)
 
@@ -153,3 +156,17 @@ class Campaign:
             tally = future.result()
             self._results.add(task.file_system, task.title, tally)
             self._tell(f"{task.file_system}: {task.title}: {tally.summary()}")
+
+
+def _begin() -> None:
+    """Begin a worker: its mounts are its own, and it cleans up and ends when its parent does."""
+    enter_private_namespace()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    signal_when_parent_ends(signal.SIGTERM)
+
+
+def _work(run: Callable[[], Tally]) -> Tally:
+    try:
+        return run()
+    except SystemExit:
+        os._exit(1)  # everything is cleaned up; the pool would hand this worker more

@@ -16,11 +16,13 @@
  * One thread serves everything, so the log is the order in which the disk has answered. A record is a head of 16 bytes
  * (see `struct head`) and `length` bytes; recording.py reads it. "ready" on the standard output says that it is mounted.
  */
+#define _GNU_SOURCE
 #define FUSE_USE_VERSION 35
 
 #include <errno.h>
 #include <fcntl.h>
 #include <fuse.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -169,6 +171,14 @@ static void *do_init(struct fuse_conn_info *connection, struct fuse_config *conf
 {
     (void)connection;
     config->nullpath_ok = 1;
+    /*
+     * A file system that is mounted on the loop device is unmounted by whoever is the last in its namespace, and needs us
+     * for that. So we must not be the last: killed, we would wait for ourselves, for ever.
+     */
+    if (unshare(CLONE_NEWNS) != 0) {
+        perror("disk: cannot leave the namespace of the mounts");
+        _exit(1);
+    }
     puts("ready");
     fflush(stdout);
     return NULL;

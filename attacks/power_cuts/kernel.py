@@ -1,4 +1,4 @@
-"""System calls that Python 3.11 has no function for: mount, umount, unshare, syncfs."""
+"""System calls that Python 3.11 has no function for: mount, umount, unshare, syncfs, prctl."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 
 _CLONE_NEWNS = 0x00020000
 _MS_REC, _MS_PRIVATE = 0x4000, 1 << 18
+_PR_SET_PDEATHSIG = 1
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -32,6 +33,11 @@ def enter_private_namespace() -> None:
     """Keep all further mounts of this process and its children to themselves: they end with the last of these."""
     _check(_libc.unshare(_CLONE_NEWNS), "unshare")
     _check(_libc.mount(b"none", b"/", None, ctypes.c_ulong(_MS_REC | _MS_PRIVATE), None), "/")
+
+
+def signal_when_parent_ends(number: int) -> None:
+    """Let the kernel send this process a signal when the thread that started it ends."""
+    _check(_libc.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0), "prctl")
 
 
 def sync_file_system(path: str) -> None:
