@@ -8,7 +8,7 @@ import random
 import tempfile
 from pathlib import Path
 
-from .campaign import CONTROLS, Campaign
+from .campaign import CONTROLS, WEAKER, Campaign
 from .disk import build
 from .file_systems import FILE_SYSTEMS
 from .requirements import missing
@@ -26,7 +26,7 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, metavar="DIR", help="where to keep the logs in which something is found")
     parser.add_argument("--workers", type=int, default=3 * (os.cpu_count() or 1), help="processes (3 a processor)")
     parser.add_argument("--controls", type=int, default=1, help="rounds of each control (1, more until it fails)")
-    parser.add_argument("--observe", action="store_true", help="look at sqlite3 as well")
+    parser.add_argument("--observe", action="store_true", help="look at fsync=False and sqlite3 as well")
     options = parser.parse_args()
     file_systems: list[str] = options.file_system or list(FILE_SYSTEMS)
     lacking = list(missing(tuple(FILE_SYSTEMS[name] for name in file_systems)))
@@ -73,6 +73,9 @@ def _verdict(results: Results, file_systems: list[str]) -> list[str]:
             tally = results.get(name, title)
             if tally.violated:
                 failures += [f"{name}: {title}: {example}" for example in tally.examples]
+        weaker = results.get(name, WEAKER)
+        if weaker.worse_than_lost:
+            failures += [f"{name}: {WEAKER}: {example}" for example in weaker.examples]
         failures += [
             f"{name}: the control {title!r} should fail, and has not in {results.get(name, title).looked_at} states"
             for title in CONTROLS

@@ -21,11 +21,22 @@ from .rounds import Round
 from .states import Plan
 from .stores import PERSISTENT
 from .tally import Tally
-from .writers import InPlace, Library, NoDirectoryFsync, NoFsync, RetriedFsync, Sqlite, SqliteExtra
+from .writers import (
+    FileSynced,
+    InPlace,
+    Library,
+    NoDirectoryFsync,
+    NoFsync,
+    RetriedFsync,
+    Sqlite,
+    SqliteExtra,
+    Unsynced,
+)
 
 LYING = "a disk that lies"
 CONTROLS = (InPlace.name, NoFsync.name, NoDirectoryFsync.name, RetriedFsync.name, LYING)
-OBSERVATIONS = (Sqlite.name, SqliteExtra.name)
+WEAKER = FileSynced.name  # it promises less, and has to keep that: what has returned may be lost, and nothing else
+OBSERVATIONS = (Unsynced.name, Sqlite.name, SqliteExtra.name)
 ATTEMPTS = 5  # rounds in which a control must fail: whether the kernel is unlucky enough in the first is its own affair
 
 # The library: every prefix of a short recording. The controls: some states of a long one.
@@ -84,7 +95,7 @@ class Campaign:
         Args:
             states: those that could be mounted, with what the results hold already.
             controls: rounds of each control; more if it has not failed by then.
-            observe: whether databases that promise the same are looked at as well.
+            observe: whether others are looked at as well: databases that promise the same, and the library without any sync.
         """
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(self._workers, context, _begin) as pool:
@@ -97,7 +108,7 @@ class Campaign:
                 raise
 
     def _controls(self, pool: ProcessPoolExecutor, least: int, observe: bool) -> None:
-        titles = [*CONTROLS, *(OBSERVATIONS if observe else ())]
+        titles = [*CONTROLS, WEAKER, *(OBSERVATIONS if observe else ())]
         wanted = [(name, title) for name in self._file_systems for title in titles]
         for attempt in range(ATTEMPTS):
             self._drain(pool, [self._control(*each) for each in wanted for _ in range(1 if attempt else least)])

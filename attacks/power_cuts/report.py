@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from .campaign import CONTROLS, OBSERVATIONS
+from .campaign import CONTROLS, OBSERVATIONS, WEAKER
 from .results import Results
 from .tally import Tally
 
@@ -34,10 +34,10 @@ def block_errors(results: Results) -> Iterator[str]:
 
 
 def controls(results: Results) -> Iterator[str]:
-    """Give the table of what became of the controls, and of the databases."""
-    yield f"| Mistake | {' | '.join(results.file_systems)} |"
+    """Give the table of what became of the controls, and of others."""
+    yield f"| Who writes | {' | '.join(results.file_systems)} |"
     yield f"|---|{'---|' * len(results.file_systems)}"
-    for title in (*CONTROLS, *OBSERVATIONS):
+    for title in (*CONTROLS, WEAKER, *OBSERVATIONS):
         yield f"| {title} | {' | '.join(_violated(results.get(name, title)) for name in results.file_systems)} |"
 
 

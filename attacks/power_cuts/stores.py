@@ -17,6 +17,7 @@ class Store(NamedTuple):
         sizes: of the values, in bytes, by turns.
         options: of atomic_store.open().
         deletes: whether it is deleted every now and then, and made anew.
+        skips: whether its commits find their value stored, by somebody who did not wait for the directory.
         link: the path of a symbolic link to the file by which it is opened, if any.
         exists: whether it holds something before the recording begins.
     """
@@ -26,6 +27,7 @@ class Store(NamedTuple):
     sizes: tuple[int, ...]
     options: Mapping[str, Any] = MappingProxyType({})
     deletes: bool = False
+    skips: bool = False
     link: str | None = None
     exists: bool = True
 
@@ -47,6 +49,7 @@ PERSISTENT = (
     Store("deleted", "deleted.json", (*SMALL, 5_000), deletes=True),
     # Its first creation publishes by a link instead of a rename.
     Store("deleted-compared", "deleted-compared.json", SMALL, {"on_conflict": "raise"}, deletes=True),
+    Store("unchanged", "unchanged.json", (*SMALL, 5_000), skips=True),
     Store("linked", "elsewhere/linked.json", (*SMALL, 5_000), link="link.json"),
 )
 PLAIN = PERSISTENT[:2]

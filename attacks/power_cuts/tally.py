@@ -91,6 +91,11 @@ class Tally:
         return self.states.total()
 
     @property
+    def worse_than_lost(self) -> int:
+        """How often a state was damaged, or broke another promise than that of durability."""
+        return sum(count for kind, count in self.violations.items() if kind != "any" and not kind.endswith(", lost"))
+
+    @property
     def violated(self) -> int:
         """How many states broke a promise, and how many commits returned though they were told of a failure."""
         return self.violations["any"] + self.violations[SWALLOWED]

@@ -12,6 +12,7 @@ import json
 import os
 import sqlite3
 from pathlib import Path
+from typing import Literal
 
 import atomic_store
 
@@ -58,6 +59,7 @@ class Library(Writer):
 
     name = "atomic_store"
     stores = PERSISTENT
+    fsync: bool | Literal["file"] = True
 
     def __init__(self, place: Path) -> None:
         super().__init__(place)
@@ -65,6 +67,9 @@ class Library(Writer):
 
     def write(self, store: Store, number: int) -> None:
         """Commit: by commit(), by leaving a block, or by update()."""
+        if store.skips:
+            self._commit_twice(store, number)
+            return
         value = value_of(store, number)
         opened = self._opened(store)
         if number % 3 == 0:
@@ -75,6 +80,17 @@ class Library(Writer):
         else:
             opened.value = value
             opened.commit()
+
+    def _commit_twice(self, store: Store, number: int) -> None:
+        """Let somebody commit who does not wait for the directory, then commit the same: that must wait for it."""
+        hasty = atomic_store.open(atomic_store.LocalFile(self.place / store.opened, fsync="file"))
+        opened = self._opened(store)
+        hasty.value = opened.value = value_of(store, number)
+        hasty.commit()
+        try:
+            opened.commit()
+        except OSError as error:
+            raise atomic_store.UncertainCommitError(error.errno, "it is stored, perhaps not for good", store.path) from error
 
     def delete(self, store: Store) -> None:
         """Delete by the store."""
@@ -88,8 +104,23 @@ class Library(Writer):
 
     def _opened(self, store: Store) -> atomic_store.AtomicStore[object]:
         if store.name not in self._open:
-            self._open[store.name] = atomic_store.open(self.place / store.opened, **store.options)
+            place = atomic_store.LocalFile(self.place / store.opened, fsync=self.fsync, skip_unchanged=store.skips)
+            self._open[store.name] = atomic_store.open(place, **store.options)
         return self._open[store.name]
+
+
+class FileSynced(Library):
+    """The same without a sync of the directory: what has returned may be undone, but never be damaged."""
+
+    name = 'fsync="file"'
+    fsync = "file"
+
+
+class Unsynced(Library):
+    """The same without any sync: an observation of what the file system makes good."""
+
+    name = "fsync=False"
+    fsync = False
 
 
 def _bytes(store: Store, number: int) -> bytes:
@@ -231,5 +262,6 @@ class SqliteExtra(Sqlite):
 
 
 WRITERS: dict[str, type[Writer]] = {
-    writer.name: writer for writer in (Library, InPlace, NoFsync, NoDirectoryFsync, RetriedFsync, Sqlite, SqliteExtra)
+    writer.name: writer
+    for writer in (Library, FileSynced, Unsynced, InPlace, NoFsync, NoDirectoryFsync, RetriedFsync, Sqlite, SqliteExtra)
 }
