@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import struct
 from collections.abc import Iterator
@@ -13,10 +14,11 @@ import pytest
 
 import atomic_store
 from attacks.power_cuts.campaign import CONTROLS
-from attacks.power_cuts.file_systems import FILE_SYSTEMS
+from attacks.power_cuts.file_systems import FILE_SYSTEMS, FileSystem
 from attacks.power_cuts.history import Expectation, History
 from attacks.power_cuts.recording import HEAD, Failure, Flush, LogError, Mark, Record, Write, parse, until
 from attacks.power_cuts.report import tables
+from attacks.power_cuts.requirements import missing
 from attacks.power_cuts.results import Results
 from attacks.power_cuts.states import KINDS, SHORT, CrashStates, Plan, State
 from attacks.power_cuts.stores import PERSISTENT, Store, fresh, number_in, value_of
@@ -349,6 +351,25 @@ def test_results_add_up_over_runs(tmp_path: Path) -> None:
     assert [seed.split("/")[0] for seed in seeds] == ["first", "first"]
     assert len(set(seeds)) == 2
     assert any("20" in line.split() for line in results.table())
+
+
+def test_what_may_be_undone_is_told_from_what_must_not_happen() -> None:
+    """An older value, and the temporary file of a rename that was undone, are no more than a lost commit; damage is."""
+    tally = Tally()
+    tally.violate(["creation, lost", "replacement, left over"])
+    assert (tally.violated, tally.worse_than_undone) == (1, 0)
+    tally.violate(["replacement, damaged"])
+    assert (tally.violated, tally.worse_than_undone) == (2, 1)
+
+
+def test_machine_that_lacks_something_is_told_what(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without root, a kernel's file system or a program there is no run, and each missing thing is named with its remedy."""
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setenv("PATH", "")
+    unheard_of = FileSystem("unheard-of", "unheardofs", 1, ("mkfs.xfs",))
+    lacking = list(missing([unheard_of]))
+    for word in ("root", "unheardofs", "gcc", "mkfs.xfs: apt-get install xfsprogs"):
+        assert any(word in line for line in lacking)
 
 
 def test_guarantees_tell_the_figures_of_the_last_long_run() -> None:

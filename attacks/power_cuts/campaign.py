@@ -69,8 +69,11 @@ class Campaign:
         file_systems: by name.
         results: where the tallies are added up.
         workers: how many processes. Most of the time each waits for the kernel, so more than there are processors.
-        keep: a directory for the logs in which something is found.
+        keep: a directory for images of disks on which the library has lost something; None: none is kept.
         tell: takes what becomes known, line by line.
+
+    Attributes:
+        found: the kinds of work, each as file system and title, in which violations were found by this run.
     """
 
     def __init__(
@@ -88,6 +91,7 @@ class Campaign:
         self._workers = workers
         self._keep = keep
         self._tell = tell
+        self.found: set[tuple[str, str]] = set()
 
     def run(self, states: int, controls: int, observe: bool) -> None:
         """Run the controls, then the failing disk, then power cuts until each file system has had so many states.
@@ -112,9 +116,7 @@ class Campaign:
         wanted = [(name, title) for name in self._file_systems for title in titles]
         for attempt in range(ATTEMPTS):
             self._drain(pool, [self._control(*each) for each in wanted for _ in range(1 if attempt else least)])
-            wanted = [
-                (name, title) for name, title in wanted if title in CONTROLS and not self._results.get(name, title).violated
-            ]
+            wanted = [each for each in wanted if each[1] in CONTROLS and each not in self.found]
 
     def _control(self, name: str, title: str) -> Task:
         seed = self._results.next_seed(name, title)
@@ -166,6 +168,8 @@ class Campaign:
             task = running.pop(future)
             tally = future.result()
             self._results.add(task.file_system, task.title, tally)
+            if tally.violated:
+                self.found.add((task.file_system, task.title))
             self._tell(f"{task.file_system}: {task.title}: {tally.summary()}")
 
 

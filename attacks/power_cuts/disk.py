@@ -80,7 +80,8 @@ class Disk:
             self._commands = stack.enter_context(self.control.open("wb", buffering=0))
             self._attach(stack, shown / "disk")
             self._live = stack.enter_context(_mapped(self._image))
-            self._kept = self._copy(stack, home / "kept")
+            self.save(home / "kept")
+            self._kept = stack.enter_context(_mapped(home / "kept"))
             self._stack = stack.pop_all()
         return self
 
@@ -115,10 +116,10 @@ class Disk:
         finally:
             os.close(below)
 
-    def _copy(self, stack: contextlib.ExitStack, path: Path) -> mmap.mmap:
-        """Copy the image, holes as holes."""
+    def save(self, path: Path) -> None:
+        """Copy what is there now to a file, which can be mounted."""
+        path.parent.mkdir(parents=True, exist_ok=True)
         subprocess.run(["cp", "--sparse=always", str(self._image), str(path)], check=True)
-        return stack.enter_context(_mapped(path))
 
     def mark(self, text: str) -> None:
         """Put a mark into the log."""

@@ -46,7 +46,7 @@ def _violated(tally: Tally) -> str:
     if not tally.violated:
         return f"0 of {tally.looked_at:,}"
     parts = []
-    for kind in ("damaged", "lost"):
+    for kind in ("damaged", "lost", "left over"):
         counts = [tally.violations[f"{what}, {kind}"] for what in ("replacement", "creation")]
         if any(counts):
             parts.append(f"{kind} {counts[0]:,} + {counts[1]:,}")

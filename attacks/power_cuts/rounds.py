@@ -14,7 +14,7 @@ from .history import History
 from .neighbour import Neighbour
 from .recording import until
 from .states import CrashStates, Plan, State
-from .tally import Tally
+from .tally import EXAMPLES, Tally
 from .verdict import Bench, Unmountable
 from .workload import Order
 from .writers import WRITERS
@@ -31,7 +31,7 @@ class Round(NamedTuple):
         seed: of everything that is drawn. What the kernel writes, and when, is no matter of a seed.
         operations: how many commits and deletions are recorded.
         plan: which states are made of the log; None: a disk that lies, cut off after each operation.
-        keep: a directory for the log if something is found in it; None: nothing is kept.
+        keep: a directory for images of disks on which something is wrong; None: none is kept.
     """
 
     program: Path
@@ -53,17 +53,13 @@ def run(task: Round) -> Tally:
         prepare(disk, bench, task.writer, task.seed)
         _record(disk, bench, task)
         records = until(disk.records(), "stop")
-        log = disk.log.read_bytes() if task.keep else b""
         disk.reset()
         history = History(records, {store.name: 1 for store in writer.stores})
         crash = CrashStates(records)
         tally.commits, tally.writes = history.ended("E"), len(crash.writes)
         rng = random.Random(f"{task.seed} states")
         states = crash.make(task.plan, rng) if task.plan else _lied_to(crash, history, rng)
-        examine(disk, bench, crash, states, history, tally, f"{task.file_system}, seed {task.seed!r}")
-    if task.keep and tally.violated:
-        task.keep.mkdir(parents=True, exist_ok=True)
-        (task.keep / f"{task.seed.replace('/', '-')}.log").write_bytes(log)
+        examine(disk, bench, crash, states, history, tally, f"{task.file_system}, seed {task.seed!r}", task.keep)
     tally.seconds = round(time.monotonic() - begin, 1)
     return tally
 
@@ -96,9 +92,16 @@ def _record(disk: Disk, bench: Bench, task: Round) -> None:
 
 
 def examine(
-    disk: Disk, bench: Bench, crash: CrashStates, states: Iterable[State], history: History, tally: Tally, where: str
+    disk: Disk,
+    bench: Bench,
+    crash: CrashStates,
+    states: Iterable[State],
+    history: History,
+    tally: Tally,
+    where: str,
+    keep: Path | None = None,
 ) -> None:
-    """Put each state on the disk, look at it, and count."""
+    """Put each state on the disk, look at it, and count; keep images of some on which something is wrong."""
     safe = 0
     for state in states:
         disk.put(crash.writes[safe : state.base], for_good=True)
@@ -116,3 +119,7 @@ def examine(
         tally.violate([f"{'creation' if found.is_new else 'replacement'}, {found.kind}" for found in verdict])
         for found in verdict:
             tally.tell(f"{found.kind}: {found.text} {when}")
+        if verdict and keep and tally.violated <= EXAMPLES:
+            disk.put(state.pieces)
+            disk.save(keep / f"{when.strip('()').replace('/', '-')}.img")
+            disk.reset()

@@ -91,9 +91,13 @@ class Tally:
         return self.states.total()
 
     @property
-    def worse_than_lost(self) -> int:
-        """How often a state was damaged, or broke another promise than that of durability."""
-        return sum(count for kind, count in self.violations.items() if kind != "any" and not kind.endswith(", lost"))
+    def worse_than_undone(self) -> int:
+        """How often a state broke another promise than that what has returned will last.
+
+        Where a rename is undone, the temporary file has its name again: that there may be more than one is part of it.
+        """
+        undone = (", lost", ", left over")
+        return sum(count for kind, count in self.violations.items() if kind != "any" and not kind.endswith(undone))
 
     @property
     def violated(self) -> int:

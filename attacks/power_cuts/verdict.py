@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from atomic_store import AtomicStoreError
+
 from .disk import Disk
 from .file_systems import FileSystem
 from .history import Expectation
@@ -64,7 +66,6 @@ class Bench:
 
     def mount(self) -> None:
         """Mount the disk."""
-        self._disk.point.mkdir(exist_ok=True)
         mount(self._disk.device, str(self._disk.point), self._file_system.kind, self._file_system.options)
 
     def unmount(self) -> None:
@@ -94,7 +95,7 @@ class Bench:
         try:
             writer.write(store, NEXT)
             again = writer.read(store)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, AtomicStoreError) as error:
             return [Violation("no commit", f"{store.name}: {error!r}", not store.exists)]
         return [] if again == NEXT else [Violation("no commit", f"{store.name} holds {again} after it", not store.exists)]
 
