@@ -45,6 +45,7 @@ def main() -> int:
     failures = [*_broken(results, file_systems)]
     failures += [f"{name}: the control {title!r} should fail, and has not" for name, title in harmless]
     print(*failures, _sum(results, file_systems, len(harmless)), sep="\n")
+    print(f"{results.seconds} seconds; {options.resume or 'the results were not kept'}")
     return 1 if failures else 0
 
 

@@ -64,6 +64,11 @@ class Results:
         """The seed of the first run."""
         return str(self._content["seed"])
 
+    @property
+    def seconds(self) -> int:
+        """How long the last run has taken."""
+        return int(self._content["runs"][-1]["seconds"])
+
     def next_seed(self, file_system: str, title: str) -> str:
         """Give a seed that was not given before."""
         begun = self._content["begun"].setdefault(file_system, {})

@@ -71,7 +71,7 @@ class Marks:
                 writer.delete(store)
             else:
                 writer.write(store, number)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is marked, and handed on
+        except Exception as error:  # whatever it is, it is marked, and handed on
             failure = error
         outcome = "E" if failure is None else "U" if isinstance(failure, UncertainCommitError) else "F"
         self._mark(f"{outcome} {store.name} {number}")
