@@ -173,15 +173,34 @@ class Campaign:
             self._tell(f"{task.file_system}: {task.title}: {tally.summary()}")
 
 
+class _Worker:
+    """What a worker knows of itself."""
+
+    busy = False
+    leaving = False
+
+
 def _begin() -> None:
     """Begin a worker: its mounts are its own, and it cleans up and ends when its parent does."""
     enter_private_namespace()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    signal.signal(signal.SIGTERM, _leave)
     signal_when_parent_ends(signal.SIGTERM)
 
 
+def _leave(*_: object) -> None:
+    _Worker.leaving = True
+    if not _Worker.busy:
+        os._exit(1)
+    sys.exit(1)
+
+
 def _work(run: Callable[[], Tally]) -> Tally:
+    _Worker.busy = True
     try:
         return run()
-    except SystemExit:
-        os._exit(1)  # everything is cleaned up; the pool would hand this worker more
+    finally:
+        _Worker.busy = False
+        if _Worker.leaving:
+            # Now, and not by an exception: the pool would take that for a result and hand this worker more. What could not
+            # be cleaned up, since the signal came just after a mount, say, ends with the namespace.
+            os._exit(1)
