@@ -22,7 +22,7 @@ from .disk import Disk
 from .file_systems import FILE_SYSTEMS
 from .history import History
 from .kernel import sync_file_system
-from .recording import Failure, Record, until
+from .recording import Failure, Record, Write, until
 from .rounds import examine, prepare
 from .states import CrashStates
 from .tally import SWALLOWED, Tally
@@ -139,7 +139,10 @@ def _look(disk: Disk, bench: Bench, sweep: Sweep, number: int, records: list[Rec
     failure = next(position for position, record in enumerate(records) if isinstance(record, Failure))
     met = next(each for each in history.operations[sweep.store] if each.ended is not None and each.ended > failure)
     tally.outcomes[OUTCOMES[met.outcome]] += 1
-    states = (state for end in sorted({met.ended or 0, history.ends[-1]}) for state in crash.at(end, rng))
+    first, last = met.ended or 0, history.ends[-1]
+    if not any(isinstance(record, Write) for record in records[first:last]):
+        first = last  # the disk did not change any more
+    states = (state for end in sorted({first, last}) for state in crash.at(end, rng))
     mode = "for good" if sweep.for_good else "once"
     where = f"{sweep.file_system}, {sweep.store}, write or flush {number} failed {mode}"
     examine(disk, bench, crash, states, history, tally, where)

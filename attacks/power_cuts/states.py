@@ -104,10 +104,12 @@ class CrashStates:
         count = sum(write < position for write in self._positions)
         flushed = sorted({0, *(made for made, flush in self._flushes if flush < position)})
         safe = flushed[-2 if lies and len(flushed) > 1 else -1]
-        kept = [list(range(safe, count)), []]
-        if count > safe:
-            kept.append([safe + index for index in _drop(count - safe, rng)])
-        for kind, indexes in zip(("prefix", "subset", "subset"), kept, strict=False):
+        some = [safe + index for index in _drop(count - safe, rng)] if count > safe else []
+        # A dictionary, for they may be the same.
+        kept = {(*range(safe, count),): "prefix"}
+        for indexes in ((), (*some,)):
+            kept.setdefault(indexes, "subset")
+        for indexes, kind in kept.items():
             pieces = tuple(self.writes[index] for index in (*range(safe), *indexes))
             yield State(kind, 0, pieces, position, position)
 
