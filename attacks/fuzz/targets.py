@@ -1,0 +1,360 @@
+"""What is attacked: each format and wrapper, with valid files and with what must hold beyond "only LoadError"."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import hmac
+import lzma
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from random import Random
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel
+
+import atomic_store
+from atomic_store import Compressed, Signed, Verified, Versioned
+from atomic_store.formats import resolve
+from atomic_store.testing import Memory
+
+from . import seeds
+from .mutation import Mutator
+from .values import STATES, State, values
+
+KEY, OTHER_KEY = b"the key of the program itself 1!", b"the key of somebody else, so bad"
+MARK = b"\n-- atomic_store hmac-sha256 "
+UNPACKED = 1 << 15
+"""Bytes to which the packed values may unpack: small, so that memory taken beyond it is seen."""
+MB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """What a format's files are made of.
+
+    Attributes:
+        name: what open() calls the format.
+        words: its parts.
+        files: files that are meant badly; they need not be valid.
+        limit: bytes; the slow parsers get smaller files.
+        bounded: whether loading takes memory in proportion to the file.
+    """
+
+    name: str
+    words: Sequence[bytes]
+    files: Sequence[bytes]
+    limit: int = 1 << 16
+    bounded: bool = True
+
+    def encoded(self, candidates: Sequence[Any]) -> list[bytes]:
+        """Give the files of those values that the format can hold."""
+        found = []
+        for value in candidates:
+            place = Memory()
+            try:
+                atomic_store.open(place, value, self.name).commit()
+            except Exception:
+                continue
+            found.append(place.content or b"")
+        return found
+
+
+JSON = Grammar("json", seeds.JSON_WORDS, seeds.JSON)
+# A pickle may ask for any memory, as it may ask for anything.
+PICKLE = Grammar("pickle", seeds.PICKLE_WORDS, seeds.pickle_files(), bounded=False)
+BSON = Grammar("bson", seeds.BSON_WORDS, seeds.bson_files())
+YAML = Grammar("yaml", seeds.YAML_WORDS, seeds.YAML, limit=6000)
+TOML = Grammar("toml", seeds.TOML_WORDS, seeds.TOML, limit=6000)
+MSGPACK = Grammar("msgpack", seeds.MSGPACK_WORDS, seeds.MSGPACK)
+CBOR = Grammar("cbor", seeds.CBOR_WORDS, seeds.CBOR)
+GRAMMARS = (JSON, PICKLE, BSON, YAML, TOML, MSGPACK, CBOR)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One wrapper that changes the bytes.
+
+    Attributes:
+        wrap: from the bytes inside to an honest file around them.
+        words: the parts of what it adds.
+        forged: files that look like its own and are none, made of the bytes inside.
+    """
+
+    wrap: Callable[[bytes], bytes]
+    words: Sequence[bytes] = ()
+    forged: Callable[[bytes], list[bytes]] = lambda inside: []
+
+
+class Case(NamedTuple):
+    """One hostile file; `forging`: whoever made it had no key."""
+
+    content: bytes
+    forging: bool
+
+
+@dataclass(frozen=True)
+class Target:
+    """One way to load hostile files.
+
+    Attributes:
+        name: what it is called in results.
+        grammar: of the format in the middle.
+        format: what open() takes, None: the name of that format.
+        type: what open() takes as `type`.
+        layers: the wrappers that change bytes, from inside out.
+        values: what the valid files hold.
+        share: the part of the usual number of cases that the slow ones get.
+        spy: what stands inside a signature, and may be given only what was signed.
+    """
+
+    name: str
+    grammar: Grammar
+    format: Any = None
+    type: Any = None
+    layers: Sequence[Layer] = ()
+    values: Sequence[Any] = ()
+    share: float = 1
+    spy: Spy | None = None
+
+    @cached_property
+    def chosen(self) -> Any:
+        """What open() takes as `format`."""
+        return self.grammar.name if self.format is None else self.format
+
+    @cached_property
+    def labels(self) -> set[str]:
+        """What errors may call the format: the whole or what is inside."""
+        found, format = set(), self.chosen
+        while format is not None:
+            found.add(resolve(format).label)
+            format = None if isinstance(format, str) else getattr(format, "format", None)
+        return found
+
+    def allowance(self, size: int) -> int | None:
+        """Give the bytes of memory that a load of a file of this size may take, None: any number."""
+        if not self.grammar.bounded:
+            return None
+        if any(layer in PACKERS for layer in self.layers):
+            return 64 * MB
+        return 32 * MB + 2500 * size  # a byte of flow style is an object of ruamel.yaml with its marks and tokens
+
+    @cached_property
+    def mutators(self) -> list[Mutator]:
+        """A mutator for each layer, from the format in the middle outwards."""
+        inside = [*self.grammar.encoded(self.values or values()), *self.grammar.files]
+        made = [Mutator(inside, self.grammar.words, self.grammar.limit)]
+        for layer in self.layers:
+            if layer is SIGNED and self.spy is not None:
+                self.spy.honest = set(inside)
+            outside = [layer.wrap(content) for content in inside]
+            forged = [file for content in inside[:20] for file in layer.forged(content)]
+            words = [*layer.words, *self.grammar.words[:8], b"\0"]
+            made.append(Mutator(outside + forged, words, 4 * self.grammar.limit))
+            inside = outside
+        return made
+
+    def case(self, seed: int, number: int) -> Case:
+        """Give a case, always the same: damage at one of the layers, honestly wrapped from there on."""
+        random = Random(f"{seed} {self.name} {number}")
+        level = random.randrange(len(self.mutators))
+        content = self.mutators[level].content(random)
+        for layer in self.layers[level:]:
+            content = layer.wrap(content)
+        return Case(content, forging=SIGNED in self.layers[:level])
+
+
+# --- signatures ------------------------------------------------------------------------------------------------------
+
+
+def signature(content: bytes, key: bytes = KEY) -> bytes:
+    """What a signed file ends with, told without the library."""
+    return MARK + hmac.new(key, content, "sha256").hexdigest().encode() + b"\n"
+
+
+def forgeries(content: bytes) -> list[bytes]:
+    """What somebody without the key can make of files that he has seen."""
+    honest, line = content + signature(content), signature(content)
+    return [
+        content,
+        content + signature(content, OTHER_KEY),
+        content + signature(b"something else"),
+        content + MARK + b"0" * 64 + b"\n",
+        content + MARK + b"\n",
+        content + line[:-1],
+        content + line + line,
+        content + line.upper(),
+        content + line.replace(b"sha256", b"none00"),
+        content + line[:-2] + b"\0\n",
+        honest + b"\n",
+        b"x" + honest,
+        line,
+        signature(b""),
+        content + b" " + line,
+        content + line + content + line,
+        content[:-1] + line,
+        content + line.replace(b"\n", b"\r\n"),
+    ]
+
+
+SIGNED = Layer(lambda content: content + signature(content), (MARK, MARK[1:], signature(b""), b"0" * 64, b"\n"), forgeries)
+
+
+class Spy:
+    """A format that passes on to another one, and keeps what it was asked to decode.
+
+    Attributes:
+        honest: all that the holder of the key has ever signed.
+        given: what it was last asked to decode, None: nothing since that was forgotten.
+    """
+
+    is_binary = True
+
+    def __init__(self, format: Any) -> None:
+        self.format = format
+        self.honest: set[bytes] = set()
+        self.given: bytes | None = None
+
+    def dump(self, value: Any, file: Any) -> None:
+        """Write the value."""
+        resolve(self.format).dump(value, file)
+
+    def load(self, file: Any) -> Any:
+        """Read a value."""
+        self.given = file.read()
+        file.seek(0)
+        return resolve(self.format, path=file.name).load(file)
+
+
+# --- compression -----------------------------------------------------------------------------------------------------
+
+
+def zstd(content: bytes) -> bytes:
+    """Pack as zstd, past the library's wrapper."""
+    try:
+        packer: Any = __import__("compression.zstd", fromlist=["compress"])
+    except ImportError:
+        packer = __import__("backports.zstd", fromlist=["compress"])
+    packed: bytes = packer.compress(content)
+    return packed
+
+
+# Much larger than what may be unpacked: a load that unpacks all of it is seen by its memory.
+BOMB = b" " * (160 * MB) + b"1"
+
+GZIP_WORDS = seeds.tokens(r"\x1f\x8b \x1f\x8b\x08\x00 \x08 \x1f \x00\x00\x00\x00 \x03 \xff\xff\x00\x00 \x00\x00\xff\xff \x03\x00")
+BZ2_WORDS = seeds.tokens(r"BZh9 BZh1 BZh0 1AY&SY \x17\x72\x45\x38\x50\x90 \xff\xff\xff")
+XZ_WORDS = seeds.tokens(r"\xfd7zXZ\x00 \x00\x04 \x00\x00 \x21\x01\x16 \x21\x01\x28 YZ \x04\xc0 \x00\x00\x00\x00\x1c\xdfD! \x02\x00")
+ZSTD_WORDS = seeds.tokens(r"\x28\xb5\x2f\xfd \x50\x2a\x4d\x18\xff\xff\xff\xff \x00 \xe0 \x01\x00\x00 \xff \xf8 \x37\xa4\x30\xec")
+
+
+def packer(pack: Callable[[bytes], bytes], words: Sequence[bytes]) -> Layer:
+    """Give the layer of a compression; its forgeries are bombs, alone and one after another."""
+    bombs: list[bytes] = []
+
+    def forged(inside: bytes) -> list[bytes]:
+        if not bombs:
+            bombs.append(pack(BOMB))
+        return [bombs[0] if len(inside) % 4 == 0 else pack(inside) + pack(inside)]
+
+    return Layer(pack, words, forged)
+
+
+PACKED = {
+    "gzip": packer(lambda content: gzip.compress(content, 1, mtime=0), GZIP_WORDS),
+    "bz2": packer(lambda content: bz2.compress(content, 1), BZ2_WORDS),
+    "xz": packer(lambda content: lzma.compress(content, preset=0), XZ_WORDS),
+    "zstd": packer(zstd, ZSTD_WORDS),
+}
+PACKERS = tuple(PACKED.values())
+
+
+def compressed(format: Any, method: str) -> Compressed:
+    """Give the wrapper with the small limit of these attacks."""
+    return Compressed(format, method, max_size=UNPACKED)
+
+
+# --- the others ------------------------------------------------------------------------------------------------------
+
+
+def enveloped() -> list[Any]:
+    """Give what a file of Versioned holds: envelopes of each version, and what is none."""
+    versions: list[Any] = [0, 1, 2, 3, -1, 2**70, 1.5, True, None, "1", [], {}]
+    key = Versioned.VERSION_KEY
+    return [
+        *({key: version, "value": {"a": [1, None]}} for version in versions),
+        {key: 1},
+        {key: 2, "value": 1, "more": 1},
+        {"value": 1},
+        {"a": 1},
+    ]
+
+
+def versioned(format: Any) -> Versioned:
+    """Give the wrapper with two migrations, the second of which raises for some values."""
+    return Versioned(format, 2, {0: lambda value: {"was": value}, 1: lambda value: {"now": value["was"]}})
+
+
+class Model(BaseModel):
+    """A type that is pydantic's own."""
+
+    jobs: list[dict[str, Any]] = []
+    limits: dict[str, float] = {}
+    extra: Any = None
+
+
+def spied(name: str, grammar: Grammar, spy: Spy, wrap: Callable[[Signed], Any], *layers: Layer) -> Target:
+    """Give a target with a spy right inside the signature, and perhaps something around that."""
+    return Target(name, grammar, wrap(Signed(spy, KEY)), layers=layers, spy=spy)
+
+
+def targets() -> list[Target]:
+    """Give them all; the first seven are the formats by themselves."""
+    return [
+        *(Target(grammar.name, grammar) for grammar in GRAMMARS),
+        *(Target(f"Versioned({g.name})", g, versioned(g.name), values=enveloped()) for g in (JSON, BSON, MSGPACK, CBOR)),
+        Target("Versioned(yaml)", YAML, versioned("yaml"), values=enveloped(), share=0.25),
+        *(Target(f"Verified({g.name})", g, Verified(g.name)) for g in (JSON, CBOR)),
+        *(Target(f"Compressed(json, {m})", JSON, compressed("json", m), layers=[layer]) for m, layer in PACKED.items()),
+        *(spied(f"Signed({g.name})", g, Spy(g.name), lambda signed: signed, SIGNED) for g in (JSON, PICKLE)),
+        Target("Signed(pickle), two keys", PICKLE, Signed("pickle", [b"an older key, " * 2, KEY]), layers=[SIGNED]),
+        spied(
+            "Signed(Compressed(pickle))",
+            PICKLE,
+            Spy(compressed("pickle", "xz")),
+            lambda signed: signed,
+            PACKED["xz"],
+            SIGNED,
+        ),
+        spied(
+            "Compressed(Signed(msgpack))",
+            MSGPACK,
+            Spy("msgpack"),
+            lambda signed: compressed(signed, "zstd"),
+            SIGNED,
+            PACKED["zstd"],
+        ),
+        Target(
+            "Verified(Versioned(Compressed(cbor)))",
+            CBOR,
+            Verified(versioned(compressed("cbor", "gzip"))),
+            layers=[PACKED["gzip"]],
+            values=enveloped(),
+        ),
+        *(
+            Target(f"{g.name}, type=", g, type=State, values=STATES, share=1 if g.limit > 10000 else 0.25)
+            for g in (JSON, BSON, YAML, TOML, MSGPACK, CBOR)
+        ),
+        Target("pickle, type=", PICKLE, type=dict[str, Any]),
+        Target("json, type= of pydantic", JSON, type=Model, values=STATES),
+        Target("yaml, type= of pydantic", YAML, type=Model, values=STATES, share=0.25),
+        Target(
+            "Versioned(Compressed(json)), type=",
+            JSON,
+            versioned(compressed("json", "bz2")),
+            type=State,
+            layers=[PACKED["bz2"]],
+            values=[{Versioned.VERSION_KEY: 2, "value": state} for state in STATES],
+        ),
+    ]
