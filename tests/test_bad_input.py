@@ -152,6 +152,22 @@ def test_content_that_breaks_its_parser_is_a_load_error(path: Path, format: str,
     assert isinstance(refuse(path, format, content).__cause__, Exception)
 
 
+def test_length_that_a_file_claims_is_not_believed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pickle of 30 bytes that claims to hold 256 MB is read by pieces: nobody sets that much memory aside twice."""
+    path.write_bytes(b"\x80\x04\x8e" + struct.pack("<Q", 1 << 28) + b"x" * 16)
+    read, sizes = os.read, []
+
+    def watched(descriptor: int, size: int) -> bytes:
+        sizes.append(size)
+        return read(descriptor, size)
+
+    monkeypatch.setattr(os, "read", watched)
+    with pytest.raises(LoadError):
+        atomic_store.open(path, format="pickle")
+    assert sizes
+    assert max(sizes) <= 1 << 20
+
+
 def test_empty_file_says_what_to_do(path: Path) -> None:
     """The message for an empty file leads to the two ways out: restore it, or delete it."""
     for format in BUILT_IN:

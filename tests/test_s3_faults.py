@@ -20,6 +20,7 @@ from atomic_store import (
     AtomicStore,
     AtomicStoreError,
     ConflictError,
+    LoadError,
     LocationError,
     S3Object,
     UncertainCommitError,
@@ -199,6 +200,25 @@ def test_error_that_botocore_lets_through_is_a_connection_error(server: Server, 
         patch.setattr(file._body, "read", broken)
         with pytest.raises(ConnectionError, match=rf"connection broken.*ended before.*{place.key}"):
             file.read(1)
+
+
+def test_length_that_an_object_claims_is_not_believed(server: Server, proxy: Proxy) -> None:
+    """A pickle of 30 bytes that claims to hold 256 MB is read by pieces: nobody sets that much memory aside twice."""
+    place = S3Object(server.bucket, server.new_key())
+    server.poke(place.key, b"\x80\x04\x8e" + (1 << 28).to_bytes(8, "little") + b"x" * 16)
+    with pytest.MonkeyPatch.context() as patch:
+        sizes: list[int] = []
+        receive = S3Object.receive
+
+        def watched(self: S3Object, body: Any, size: int) -> bytes:
+            sizes.append(size)
+            return receive(self, body, size)
+
+        patch.setattr(S3Object, "receive", watched)
+        with pytest.raises(LoadError):
+            atomic_store.open(place, format="pickle")
+    assert sizes
+    assert max(sizes) <= MB
 
 
 def test_reading_on_after_close_is_refused(server: Server, proxy: Proxy) -> None:

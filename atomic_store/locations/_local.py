@@ -9,7 +9,7 @@ import time
 
 from ..errors import LocationError
 from ._descriptor import CAREFUL, Descriptor
-from .base import ANY, Location, StoredFile, conflict
+from .base import ANY, PIECE, Location, StoredFile, conflict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -375,7 +375,7 @@ class Reader(StoredFile):
     def version(self) -> Version:
         """The version of the bytes; what was not read yet is read now."""
         if self._digest is not None:
-            while self.read(min((self.size or 0) + 1, 1 << 20)):
+            while self.read(min((self.size or 0) + 1, PIECE)):
                 pass
             self._version.digest = self._digest.digest()
         return self._version
@@ -391,7 +391,8 @@ class Reader(StoredFile):
     def readinto(self, buffer: WriteableBuffer) -> int:
         """Read what comes next into the buffer."""
         view = memoryview(buffer).cast("B")
-        data = self._take(len(view))
+        # In pieces: a damaged pickle claims to be huge, and the system sets aside what it is asked for.
+        data = self._take(min(len(view), PIECE))
         view[: len(data)] = data
         if self._digest is not None:
             self._digest.update(data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ._s3_errors import Failure
 from ._s3_version import Version
-from .base import StoredFile
+from .base import PIECE, StoredFile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Reader(StoredFile):
     def readinto(self, buffer: WriteableBuffer) -> int:
         """Read what comes next into the buffer."""
         view = memoryview(buffer).cast("B")
-        data = self._take(len(view))
+        data = self._take(min(len(view), PIECE))  # not what a damaged pickle claims to need
         view[: len(data)] = data
         return len(data)
 
@@ -46,7 +46,7 @@ class Reader(StoredFile):
         if self._place.progress is None:
             return self._take(None)
         pieces: list[bytes] = []
-        while data := self._take(1 << 20):
+        while data := self._take(PIECE):
             pieces.append(data)
         return b"".join(pieces)
 

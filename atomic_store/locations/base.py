@@ -34,6 +34,9 @@ class _Any:
 ANY = _Any()
 """As `expected`: whatever is stored, or nothing."""
 
+PIECE = 1 << 20
+"""Bytes that are read at once, at most, where somebody brings a buffer of his own."""
+
 
 def conflict(path: Any, expected: object, found: object) -> ConflictError:
     """Give the error for a place that holds the version `found` instead of the `expected` one; who calls it raises it."""
