@@ -165,6 +165,21 @@ def test_comment_survives_a_change_of_the_value(path: Path, format: str) -> None
     assert path.read_text() == ("# by hand\na: 2\n" if format == "yaml" else "# by hand\na = 2\n")
 
 
+def test_key_that_is_there_twice_is_told_without_its_values(path: Path) -> None:
+    """Twenty lines whose aliases stand for a million items are refused, and nobody writes these out for the message."""
+    lines = ["a0: &a0 [x]", *(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 18)), "a0: *a17"]
+    path.write_text("\n".join(lines))
+    with pytest.raises(LoadError, match=r"(?s)found the key 'a0' twice.*line 19") as caught:
+        atomic_store.open(path, default={}, format="yaml")
+    assert len(str(caught.value.__cause__)) < 1000
+    path.write_text("? [1, 2]\n: 1\n? [1, 2]\n: 2\n")
+    with pytest.raises(LoadError, match=r"(?s)found a key twice.*line 3"):
+        atomic_store.open(path, default={}, format="yaml")
+    path.write_text("a: 1\na: 2\n")
+    twice = {"allow_duplicate_keys": True}
+    assert atomic_store.open(path, default={}, format="yaml", load_kwargs=twice).value == {"a": 1}
+
+
 def test_misspelled_option_of_yaml_is_refused(path: Path) -> None:
     """An option that ruamel.yaml does not know would be without effect: it is a TypeError instead."""
     with pytest.raises(TypeError, match="'widht' is no attribute"):

@@ -9,6 +9,7 @@ be cut, two of three leave valid YAML. Where that matters keep the value in JSON
 from __future__ import annotations
 
 from ruamel.yaml import YAML
+from ruamel.yaml.constructor import DuplicateKeyError, RoundTripConstructor
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,8 +38,24 @@ def load(file: Any, **kwargs: Any) -> Any:
 def _yaml(options: dict[str, Any]) -> Any:
     """Make a new YAML(): one that has failed in a dump stays bound to the file of that dump."""
     yaml = YAML()
+    yaml.Constructor = Constructor
     for name, value in options.items():
         if not hasattr(yaml, name):
             raise TypeError(f"{name!r} is no attribute of ruamel.yaml.YAML")
         setattr(yaml, name, value)
     return yaml
+
+
+class Constructor(RoundTripConstructor):
+    """ruamel.yaml's own, with another message for a key that is there twice.
+
+    Its own holds both values in full, and a value of some lines, made of aliases, can be terabytes of text.
+    """
+
+    def check_mapping_key(self, node: Any, key_node: Any, mapping: Any, key: Any, value: Any) -> bool:
+        """Say whether the key is new, or may be there again."""
+        allowed: Any = self.allow_duplicate_keys  # pyright: ignore[reportUnknownMemberType]  # ruamel.yaml has no types here
+        if key in mapping and allowed is False:
+            told = f"found the key {key!r} twice" if isinstance(key, str) else "found a key twice"
+            raise DuplicateKeyError("while constructing a mapping", node.start_mark, told, key_node.start_mark)
+        return super().check_mapping_key(node, key_node, mapping, key, value)  # pyright: ignore[reportUnknownMemberType]
