@@ -119,10 +119,18 @@ class AccessError(AtomicStoreError, PermissionError):
         self.code = code
 
 
+LONGEST = 1000  # characters of what others say: some parsers put the whole content into their message
+
+
 def describe(error: BaseException) -> str:
-    """Give type and text of an exception; the text itself may raise (plistlib's can)."""
+    """Give type and text of an exception, a long text cut; the text itself may raise (plistlib's can)."""
     try:
-        text = str(error)
+        text = shortened(str(error))
     except Exception:  # noqa: BLE001 - a format is anybody's code
         text = "(its message cannot be shown)"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def shortened(text: str) -> str:
+    """Give a text, or its beginning if it is too long for a message."""
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import bson
+import pydantic
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -26,6 +27,11 @@ from support import require
 
 import atomic_store
 from atomic_store import LoadError
+
+
+class Numbers(pydantic.RootModel[dict[str, int]]):
+    """A type that is pydantic's own."""
+
 
 SAMPLE = {"name": "Zoë", "numbers": [1, 2.5, None, -(2**40)], "more": {"empty": [], "true": True, "text": "x" * 40}}
 BUILT_IN = ["json", "pickle", "bson"]
@@ -220,6 +226,22 @@ def test_exception_without_a_word_is_named(path: Path) -> None:
         raise LookupError
 
     assert "refuses it: LookupError." in str(refuse(path, Strings(str, loads), b"x", "Strings"))
+
+
+def test_message_does_not_carry_the_file_into_a_log(path: Path) -> None:
+    """What a parser or a validator says is cut where it holds the content; the cause has all of it."""
+
+    def loads(content: Any) -> Any:
+        raise ValueError(f"cannot read {content!r}")
+
+    content = b"x" * 100_000
+    error = refuse(path, Strings(str, loads), content, "Strings")
+    assert len(str(error)) < 3000
+    assert len(str(error.__cause__)) > 100_000
+    path.write_text(json.dumps({"x" * 100_000: "no int"}))
+    with pytest.raises(LoadError, match="valid integer") as caught:
+        atomic_store.open(path, Numbers({}), type=Numbers)
+    assert len(str(caught.value)) < 3000
 
 
 def test_interrupt_while_loading_is_no_damage(path: Path) -> None:

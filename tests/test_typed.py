@@ -546,6 +546,16 @@ def test_yaml_that_contains_itself_is_refused() -> None:
         atomic_store.open(Memory(b"&a [*a]"), [], "yaml", type=list[Any])
 
 
+def test_what_aliases_of_yaml_share_is_not_copied() -> None:
+    """A few lines that stand for very many items are as small in memory, whatever type is asked for."""
+    lines = ["- &a0 [x]", *(f"- &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 16))]
+    value = atomic_store.open(Memory("\n".join(lines).encode()), [], "yaml", type=list[Any]).value
+    for part in reversed(value[1:]):
+        assert type(part) is list
+        assert part[0] is part[1]
+    assert value[0] == ["x"]
+
+
 def test_tag_of_yaml_that_nobody_knows_does_not_fit() -> None:
     """What ruamel.yaml gives for a tag of one's own is a LoadError with the place."""
     with pytest.raises(LoadError, match=r"\$\[0\]"):

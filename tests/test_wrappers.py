@@ -148,10 +148,31 @@ def test_odd_version_is_not_taken_for_another(version: Any) -> None:
     assert "no envelope of ours" in str(refused(enveloped(version), TWO, VersionError))
 
 
+class Heavy(dict[str, Any]):
+    """What must not be written out, as the aliases of a YAML file, which stand for more than fits into any memory."""
+
+    def __repr__(self) -> str:
+        raise AssertionError("written out")
+
+
+HEAVY = [Heavy(), [Heavy()], [[Heavy()]], 10**5000, [10**5000], "x" * 10**6, ["x" * 10**6] * 9]
+
+
+@pytest.mark.parametrize("version", HEAVY, ids=["map", "list", "lists", "number", "numbers", "text", "texts"])
+def test_message_does_not_write_out_what_stands_for_a_version(version: Any) -> None:
+    """Whatever the file holds there, the message stays short, and making it costs nothing."""
+
+    class Loads:
+        dump = staticmethod(lambda value, file: file.write(b"x"))
+        load = staticmethod(lambda file: {VERSION: version, "value": 1})
+
+    assert len(str(refused(b"x", Versioned(Loads(), 1), VersionError))) < 1000
+
+
 @pytest.mark.parametrize("content", [{VERSION: 1}, {VERSION: 1, "value": [], "note": "by hand"}, {VERSION: 1, "Value": []}])
 def test_broken_envelope_is_not_taken_for_a_value_of_version_0(content: Any) -> None:
     """What has the key of the envelope, and is none, was edited: it is refused, not migrated."""
-    refused(json.dumps(content).encode(), TWO, VersionError)
+    assert f"['{VERSION}'" in str(refused(json.dumps(content).encode(), TWO, VersionError))
 
 
 @pytest.mark.parametrize("value", [{"value": 1}, {"value": {"value": 2}}, {"version": 1, "value": 1}, {}, None, [], "value"])

@@ -9,7 +9,7 @@ What would come back as another value is refused at commit: a datetime where the
 
 from __future__ import annotations
 
-from ..errors import FormatError, LoadError, MissingLibraryError, describe
+from ..errors import FormatError, LoadError, MissingLibraryError, describe, shortened
 from ._codec import Codec
 
 TYPE_CHECKING = False
@@ -257,22 +257,23 @@ def as_builtin(data: Any) -> Any:
 
     if not {"tomlkit", "ruamel.yaml"} & sys.modules.keys():
         return data  # none can be inside
-    return _as_builtin(data)
+    return _as_builtin(data, {})
 
 
-def _as_builtin(data: Any) -> Any:
-    # All of it: a migration may have put such parts into a new dict.
-    if isinstance(data, dict):
-        return {_as_builtin(key): _as_builtin(value) for key, value in data.items()}  # pyright: ignore[reportUnknownVariableType]
-    if isinstance(data, list):
-        return [_as_builtin(item) for item in data]  # pyright: ignore[reportUnknownVariableType]
+def _as_builtin(data: Any, done: dict[int, Any]) -> Any:
+    # All of it: a migration may have put such parts into a new dict. But each part once: with aliases, a few
+    # lines of YAML hold a list of lists of lists that would fill any memory if each were copied for itself.
+    if isinstance(data, dict | list):
+        if id(data) not in done:  # pyright: ignore[reportUnknownArgumentType]
+            done[id(data)] = _container(data, done)  # pyright: ignore[reportUnknownArgumentType]
+        return done[id(data)]  # pyright: ignore[reportUnknownArgumentType]
     if data.__class__.__module__.partition(".")[0] not in ("tomlkit", "ruamel"):
         return data
     from collections.abc import Set as AbstractSet
     from datetime import date, datetime, time
 
     if isinstance(data, AbstractSet):
-        return {_as_builtin(item) for item in data}  # pyright: ignore[reportUnknownVariableType]
+        return {_as_builtin(item, done) for item in data}  # pyright: ignore[reportUnknownVariableType]
 
     # datetime before date, which it is too; bool cannot be subclassed.
     kinds = (datetime, date, time, int, float, str)
@@ -283,6 +284,12 @@ def _as_builtin(data: Any) -> Any:
     return kind.fromisoformat(item.isoformat()) if hasattr(kind, "fromisoformat") else kind(item)
 
 
+def _container(data: Any, done: dict[int, Any]) -> Any:
+    if isinstance(data, dict):
+        return {_as_builtin(key, done): _as_builtin(value, done) for key, value in data.items()}  # pyright: ignore[reportUnknownVariableType]
+    return [_as_builtin(item, done) for item in data]
+
+
 def _told(error: Exception) -> str:
     """Give the error with the place inside the value: msgspec says it, pydantic keeps it as a tuple."""
     if not hasattr(error, "errors"):
@@ -290,4 +297,4 @@ def _told(error: Exception) -> str:
     told: Any = error
     first = told.errors()[0]
     place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"])
-    return f"{first['msg']} - at `${place}`"
+    return shortened(f"{first['msg']} - at `${place}`")

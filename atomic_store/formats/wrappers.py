@@ -143,8 +143,9 @@ class Versioned(Wrapper):
             why = "no migration begins there"
         if why is not None:
             raise VersionError(
-                f"{file.name!r} should hold a value of version {self.version} at most and one that can be migrated; its "
-                f"version is {version!r}: {why}. Nothing was changed; use the program that wrote it, or add the migration",
+                f"{file.name!r} should hold a value of version {self.version} at most and one that can be migrated; "
+                f"its version is {_shown(version)}: {why}. Nothing was changed; use the program that wrote it, or add "
+                "the migration",
                 file.name,
                 codec.label,
                 file.size,
@@ -423,6 +424,18 @@ class _Inflating(io.RawIOBase):
             pass
         if self._decompressor.unused_data or self._file.read(1):
             raise ValueError("there are bytes after the end of the compressed data")
+
+
+def _shown(version: Any, inside: bool = False) -> str:
+    """Give what stands in a version's place for a message, and not all of it: aliases make a line of YAML a terabyte."""
+    if isinstance(version, str):
+        return repr(version[:40])
+    if version is None or (isinstance(version, int | float) and not abs(version) >= 1 << 64):
+        return repr(version)
+    if isinstance(version, list) and not inside:
+        some: list[Any] = version[:6]  # pyright: ignore[reportUnknownVariableType]
+        return f"[{', '.join(_shown(item, inside=True) for item in some)}]"
+    return f"of type {type(version).__name__}"  # pyright: ignore[reportUnknownArgumentType]
 
 
 def _is_version(version: Any) -> bool:
