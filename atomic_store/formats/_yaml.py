@@ -54,8 +54,7 @@ class Constructor(RoundTripConstructor):
 
     def check_mapping_key(self, node: Any, key_node: Any, mapping: Any, key: Any, value: Any) -> bool:
         """Say whether the key is new, or may be there again."""
-        allowed: Any = self.allow_duplicate_keys  # pyright: ignore[reportUnknownMemberType]  # ruamel.yaml has no types here
-        if key in mapping and allowed is False:
+        if key in mapping and self.allow_duplicate_keys is False:  # pyright: ignore[reportUnknownMemberType]  # it has no types
             told = f"found the key {key!r} twice" if isinstance(key, str) else "found a key twice"
             raise DuplicateKeyError("while constructing a mapping", node.start_mark, told, key_node.start_mark)
         return super().check_mapping_key(node, key_node, mapping, key, value)  # pyright: ignore[reportUnknownMemberType]

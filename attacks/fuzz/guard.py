@@ -32,7 +32,7 @@ SECONDS = 20
 SLEEPS = 300
 """Seconds without any progress, whatever the processor does."""
 ADDRESS_SPACE = 1024 * MB
-LONGEST_MESSAGE = 2000
+LONGEST_MESSAGE = 3000
 """Characters: an error goes into a log, and shall not carry the file there."""
 ENOUGH = 5
 """Findings, after which the rest of a piece of work is left."""
@@ -146,9 +146,6 @@ class Fence:
             raise PermissionError(f"the fence refuses {self.seen}")
 
 
-NEVER = ["the default, which no file may turn into"]
-
-
 class Examiner:
     """Loads files through one target, and says what is wrong with how that ends.
 
@@ -176,7 +173,7 @@ class Examiner:
         self.fence.seen, self.fence.looking = None, True
         wrong = None
         try:
-            store = atomic_store.open(self.path, NEVER, self.target.chosen, type=self.target.type or None)
+            store = atomic_store.open(self.path, self.target.default, self.target.chosen, type=self.target.type)
         except LoadError as error:
             self.fence.looking = self.loaded = False
             wrong = self._wrong_with(error, len(case.content))
@@ -185,7 +182,7 @@ class Examiner:
             wrong = ("leak", f"{type(error).__qualname__}: {str(error)[:500]}")
         else:
             self.fence.looking, self.loaded = False, True
-            if not store.stored or store.value == NEVER:
+            if not store.stored or store.value == self.target.default:
                 wrong = ("default", "the store has taken its default for the content of the file")
             del store
         if self.fence.seen is not None:

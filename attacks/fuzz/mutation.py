@@ -30,7 +30,7 @@ class Mutator:
         if random.random() < 0.02:
             return b"".join(random.choices(self.words, k=random.randint(0, 60)))[: self.limit]
         data = bytearray(random.choice(self.corpus))
-        for _ in range(1 + min(int(random.expovariate(0.6)), 16)):
+        for _ in range(1 + min(int(random.expovariate(0.9)), 16)):
             random.choice(DAMAGES)(self, data, random)
         return bytes(data[: self.limit])
 

@@ -87,6 +87,9 @@ class Layer:
     forged: Callable[[bytes], list[bytes]] = lambda inside: []
 
 
+NEVER = "the default, which no file may turn into"
+
+
 class Case(NamedTuple):
     """One hostile file; `forging`: whoever made it had no key."""
 
@@ -105,6 +108,7 @@ class Target:
         type: what open() takes as `type`.
         layers: the wrappers that change bytes, from inside out.
         values: what the valid files hold.
+        default: of the store; no file is one.
         share: the part of the usual number of cases that the slow ones get.
         spy: what stands inside a signature, and may be given only what was signed.
     """
@@ -115,6 +119,7 @@ class Target:
     type: Any = None
     layers: Sequence[Layer] = ()
     values: Sequence[Any] = ()
+    default: Any = NEVER
     share: float = 1
     spy: Spy | None = None
 
@@ -143,7 +148,10 @@ class Target:
     @cached_property
     def mutators(self) -> list[Mutator]:
         """A mutator for each layer, from the format in the middle outwards."""
-        inside = [*self.grammar.encoded(self.values or values()), *self.grammar.files]
+        valid = self.grammar.encoded(self.values or values())
+        # As many of the valid files as of the others: it is from these that damage gets deepest.
+        valid *= max(1, len(self.grammar.files) // len(valid))
+        inside = [*valid, *self.grammar.files]
         made = [Mutator(inside, self.grammar.words, self.grammar.limit)]
         for layer in self.layers:
             if layer is SIGNED and self.spy is not None:
@@ -343,17 +351,18 @@ def targets() -> list[Target]:
             values=enveloped(),
         ),
         *(
-            Target(f"{g.name}, type=", g, type=State, values=STATES, share=1 if g.limit > 10000 else 0.25)
+            Target(f"{g.name}, type=", g, type=State, values=STATES, default=State(extra=NEVER), share=1 if g.limit > 10000 else 0.25)
             for g in (JSON, BSON, YAML, TOML, MSGPACK, CBOR)
         ),
-        Target("pickle, type=", PICKLE, type=dict[str, Any]),
-        Target("json, type= of pydantic", JSON, type=Model, values=STATES),
-        Target("yaml, type= of pydantic", YAML, type=Model, values=STATES, share=0.25),
+        Target("pickle, type=", PICKLE, type=dict[str, Any], default={"never": NEVER}),
+        Target("json, type= of pydantic", JSON, type=Model, values=STATES, default=Model(extra=NEVER)),
+        Target("yaml, type= of pydantic", YAML, type=Model, values=STATES, default=Model(extra=NEVER), share=0.25),
         Target(
             "Versioned(Compressed(json)), type=",
             JSON,
             versioned(compressed("json", "bz2")),
             type=State,
+            default=State(extra=NEVER),
             layers=[PACKED["bz2"]],
             values=[{Versioned.VERSION_KEY: 2, "value": state} for state in STATES],
         ),
