@@ -142,7 +142,8 @@ def main() -> int:
     tallies = attack(pieces(chosen, options.first, options.cases, until), options.seed, options.jobs)
     findings = [finding for tally in tallies.values() for finding in tally.findings]
     for name, tally in tallies.items():
-        print(f"{name:40} {tally.cases:9} cases, {tally.loaded:9} loaded, {tally.refused:9} LoadError, {len(tally.findings)} found")
+        ended = f"{tally.loaded:9} loaded, {tally.refused:9} LoadError, {len(tally.findings)} found"
+        print(f"{name:40} {tally.cases:9} cases, {ended}")
     cases = sum(tally.cases for tally in tallies.values())
     print(f"{cases} cases, {len(findings)} found, {len(missed)} controls missed, {time.monotonic() - begun:.0f} s")
     record(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
-from typing import Any, ContextManager, NamedTuple
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, NamedTuple
 from unittest import mock
 
 import atomic_store
@@ -36,7 +37,7 @@ class Control(NamedTuple):
     name: str
     kind: str
     target: Target
-    broken: Callable[[], ContextManager[Any]] = nullcontext
+    broken: Callable[[], AbstractContextManager[Any]] = nullcontext
     seconds: float = 20
     sleeps: float = 300
 
@@ -120,7 +121,7 @@ def errors_not_wrapped() -> Iterator[None]:
 @contextmanager
 def path_not_named() -> Iterator[None]:
     """Let the errors name no path."""
-    with mock.patch.object(Codec, "_refusal", lambda *_: LoadError("damaged", None, "json", None)):
+    with mock.patch.object(Codec, "_refusal", return_value=LoadError("damaged", None, "json", None)):
         yield
 
 
@@ -142,7 +143,7 @@ def default_for_damage() -> Iterator[None]:
 @contextmanager
 def signature_not_compared() -> Iterator[None]:
     """Take any signature for ours."""
-    with mock.patch("hmac.compare_digest", lambda *_: True):
+    with mock.patch("hmac.compare_digest", return_value=True):
         yield
 
 
@@ -166,16 +167,19 @@ def decoded_before_checked(signed: Signed) -> Any:
         def load(self, file: Any, **kwargs: Any) -> Any:
             content = file.read()
             file.seek(0)
-            resolve(self.format, path=file.name).load(_Body(content[: -len(SIGNED.words[2])], file.name))
+            body = Named(content[: -len(SIGNED.words[2])])
+            body.name = file.name
+            resolve(self.format, path=file.name).load(body)
             return super().load(file, **kwargs)
 
     return Hasty(signed.format, b"the key of the program itself 1!")
 
 
-def _Body(content: bytes, name: Any) -> Any:
-    from atomic_store.formats.wrappers import _Memory
+class Named(io.BytesIO):
+    """A file in memory, as a format inside another one gets it."""
 
-    return _Memory(name, content)
+    name: Any = None
+    size: int | None = None
 
 
 def controls(targets: list[Target]) -> list[Control]:

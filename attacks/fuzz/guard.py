@@ -134,6 +134,10 @@ class Fence:
         self.looking = False
         self.seen: str | None = None
 
+    def look(self) -> None:
+        """From now on a hostile file is loaded."""
+        self.looking, self.seen = True, None
+
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Let an event happen, or not."""
         if not self.looking:
@@ -170,7 +174,7 @@ class Examiner:
         spy = self.target.spy
         if spy is not None:
             spy.given = None
-        self.fence.seen, self.fence.looking = None, True
+        self.fence.look()
         wrong = None
         try:
             store = atomic_store.open(self.path, self.target.default, self.target.chosen, type=self.target.type)
@@ -244,6 +248,7 @@ class Work:
         self._left = numbers
         self._findings: list[Finding] = []
         self._shared = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("Q")
+        self._child = self._pipe = self._last = -1
         self._begin()
 
     @property
@@ -307,7 +312,7 @@ class Work:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         signal.signal(signal.SIGPROF, signal.SIG_DFL)
         # Where it hangs is told by the signal handler in C, which needs no turn of the interpreter.
-        faulthandler.register(signal.SIGPROF, sys.__stderr__, all_threads=False, chain=True)
+        faulthandler.register(signal.SIGPROF, 2, all_threads=False, chain=True)
         directory = tempfile.mkdtemp(dir=os.environ.get("ATTACK_DIRECTORY"))
         try:
             os.chdir(directory)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import collections
-import datetime
+import datetime as dt
 import decimal
 import pickle
 import struct
@@ -28,9 +28,9 @@ def bombs(open_with: bytes, pairs: str) -> bytes:
 
 
 JSON_WORDS = tokens(
-    r"""[ ] { } : , " \\ / true false null NaN Infinity -Infinity 0 1 -1 1e999 -1e-999 1.0 {"a": {"a":1} [[ [] {} \xef\xbb\xbf
-    \\u0000 \\ud800 \\udfff\\ud800 \xed\xa0\x80 \xff \xc0\x80 \x00 \x20 \n \r\n \t "__atomic_store_version__" "value"
-    99999999999999999999999999 0.1e1 -0 -0.0"""
+    r"""[ ] { } : , " \\ / true false null NaN Infinity -Infinity 0 1 -1 1e999 -1e-999 1.0 {"a": {"a":1} [[ [] {}
+    \xef\xbb\xbf \\u0000 \\ud800 \\udfff\\ud800 \xed\xa0\x80 \xff \xc0\x80 \x00 \x20 \n \r\n \t "value"
+    "__atomic_store_version__" 99999999999999999999999999 0.1e1 -0 -0.0"""
 )
 JSON = [
     b"\xef\xbb\xbf[1]",
@@ -52,10 +52,11 @@ JSON = [
 YAML_WORDS = tokens(
     r"""& &a *a *b - ? : , [ ] { } | > |2- >+ %YAML\x201.1\n---\n %TAG\x20!\x20tag:x:\n --- ...\n \n \n\x20\x20 \x20 \t \r
     !!python/object/apply:os.system\x20["true"] !!binary\x20 !!set\x20 !!omap\x20 !!pairs\x20 !!timestamp\x20 !!int\x20
-    !!float\x20 !!str\x20 !!null !!map !!seq !!bool !a !!merge <<: <<:\x20*a\n <<:\x20[*a,*a]\n = ~ null true yes 0x1F 0o17 0b1
-    1_000 190:20:30 .inf -.inf .nan 1e999 2001-99-99 2001-12-14t21:59:43.10-05:00 2001-12-14 0001-01-01T00:00:00+23:59
+    !!float\x20 !!str\x20 !!null !!map !!seq !!bool !a !!merge <<: <<:\x20*a\n <<:\x20[*a,*a]\n = ~ null true yes 0x1F 0o17
+    0b1 1_000 190:20:30 .inf -.inf .nan 1e999 2001-99-99 2001-12-14t21:59:43.10-05:00 2001-12-14 0001-01-01T00:00:00+23:59
     # #\x20c\n " ' "\\x41" "\\UFFFFFFFF" "\\ud800" "\\ \x85 \xe2\x80\xa8 \xef\xbb\xbf \x00 \x07 \xff @ ` a:\x20 a:\n\x20\x20
-    -\x20 -\x20-\x20 ?\x20[a]\n:\x20 [[ {{ {a: [a, __atomic_store_version__:\x20 value:\x20 jobs:\x20 extra:\x20 limits:\x20"""
+    -\x20 -\x20-\x20 ?\x20[a]\n:\x20 [[ {{ {a: [a, __atomic_store_version__:\x20 value:\x20 jobs:\x20 extra:\x20
+    limits:\x20"""
 )
 YAML = [
     bombs(b"[lol, lol, lol, lol]", "*x"),
@@ -97,7 +98,8 @@ YAML = [
 TOML_WORDS = tokens(
     r"""[ ] [[ ]] [a] [[a]] [a.b] = \x20=\x20 . , { } a.a. a= "a" 'a' \"\"\" ''' # \n \r\n \r \t \x20 a=1\n "" true false inf
     -inf nan 0x1F 0o17 0b1 1_000 1e999 1979-05-27T07:32:00Z 1979-05-27 07:32:00.999999999 9999-99-99 24:61:61 +1 -0
-    \\u0000 \\ud800 \\UFFFFFFFF \\x41 \\\n \xef\xbb\xbf \x00 \xff [a [[ {a= {a={ [{ extra= jobs= limits= 99999999999999999999"""
+    \\u0000 \\ud800 \\UFFFFFFFF \\x41 \\\n \xef\xbb\xbf \x00 \xff [a [[ {a= {a={ [{ extra= jobs= limits=
+    99999999999999999999"""
 )
 TOML = [
     b"",
@@ -106,7 +108,7 @@ TOML = [
     b"a.b.c = 1\na.b.d = 2\n",
     b"a = 1\na = 2\n",
     b"a = {b = {c = 1}, d = [1, 2, {e = 3}]}\n",
-    b'a = """x\n\\\n  y"""\nb = \'\'\'z\'\'\'\n',
+    b"a = \"\"\"x\n\\\n  y\"\"\"\nb = '''z'''\n",
     b"a = 1979-05-27T07:32:00.999999-07:00\nb = 07:32:00\nc = 1979-05-27\n",
     b"a = 9999-99-99\n",
     b"a" + b".a" * 1500 + b" = 1\n",
@@ -229,15 +231,21 @@ def bson_files() -> list[bytes]:
 
 BSON_WORDS = (
     *(bytes([kind]) + b"a\0" for kind in [*range(0x14), 0x7F, 0xFF]),
-    *tokens(r"\x00 \x05\x00\x00\x00\x00 \xff\xff\xff\xff \x00\x00\x00\x80 \xff\xff\xff\x7f \x01\x00\x00\x00 $ref\x00 $id\x00 a\x00 0\x00"),
+    *tokens(
+        r"""\x00 \x05\x00\x00\x00\x00 \xff\xff\xff\xff \x00\x00\x00\x80 \xff\xff\xff\x7f \x01\x00\x00\x00 $ref\x00 $id\x00
+        a\x00 0\x00"""
+    ),
 )
 
-PICKLE_WORDS = tuple(
-    getattr(pickle, name) + more
-    for name in pickle.__all__
-    if name.isupper() and isinstance(getattr(pickle, name), bytes)
-    for more in (b"", b"\x00", b"\x05", b"\xff\xff\xff\xff", b"\xff\xff\xff\x7f", b"\xff\xff\xff\xff\xff\xff\xff\x7f", b"1\n")
-) + tokens(r"cos\nsystem\n cbuiltins\nset\n cbuiltins\nbytearray\n c__main__\nX\n \x8c\x02os\x8c\x06system\x93 ) ( ]( }( t R b . 0 N")
+OPERANDS = (b"", b"\0", b"\x05", b"\xff" * 4, b"\xff\xff\xff\x7f", b"\xff" * 7 + b"\x7f", b"1\n")
+OPCODES = [getattr(pickle, name) for name in pickle.__all__ if name.isupper()]
+PICKLE_WORDS = (
+    *(code + operand for code in OPCODES if isinstance(code, bytes) for operand in OPERANDS),
+    *tokens(
+        r"""cos\nsystem\n cbuiltins\nset\n cbuiltins\nbytearray\n c__main__\nX\n \x8c\x02os\x8c\x06system\x93 ) ( ]( }( t R b
+        . 0 N"""
+    ),
+)
 
 
 def pickle_files() -> list[bytes]:
@@ -254,8 +262,8 @@ def pickle_files() -> list[bytes]:
         "bytes": b"x" * 300,
         "array": bytearray(b"yy"),
         "complex": 1j,
-        "when": datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
-        "delta": datetime.timedelta(1, 2, 3),
+        "when": dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
+        "delta": dt.timedelta(1, 2, 3),
         "decimal": decimal.Decimal("1.5"),
         "id": uuid.UUID(int=1),
         "big": 2**200,

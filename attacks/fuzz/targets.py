@@ -248,13 +248,21 @@ def zstd(content: bytes) -> bytes:
     return packed
 
 
-# Much larger than what may be unpacked: a load that unpacks all of it is seen by its memory.
-BOMB = b" " * (160 * MB) + b"1"
+def bomb() -> bytes:
+    """Give valid JSON much larger than what may be unpacked: a load that unpacks all of it is seen by its memory."""
+    return b" " * (160 * MB) + b"1"
 
-GZIP_WORDS = seeds.tokens(r"\x1f\x8b \x1f\x8b\x08\x00 \x08 \x1f \x00\x00\x00\x00 \x03 \xff\xff\x00\x00 \x00\x00\xff\xff \x03\x00")
+
+GZIP_WORDS = seeds.tokens(
+    r"\x1f\x8b \x1f\x8b\x08\x00 \x08 \x1f \x00\x00\x00\x00 \x03 \xff\xff\x00\x00 \x00\x00\xff\xff \x03\x00"
+)
 BZ2_WORDS = seeds.tokens(r"BZh9 BZh1 BZh0 1AY&SY \x17\x72\x45\x38\x50\x90 \xff\xff\xff")
-XZ_WORDS = seeds.tokens(r"\xfd7zXZ\x00 \x00\x04 \x00\x00 \x21\x01\x16 \x21\x01\x28 YZ \x04\xc0 \x00\x00\x00\x00\x1c\xdfD! \x02\x00")
-ZSTD_WORDS = seeds.tokens(r"\x28\xb5\x2f\xfd \x50\x2a\x4d\x18\xff\xff\xff\xff \x00 \xe0 \x01\x00\x00 \xff \xf8 \x37\xa4\x30\xec")
+XZ_WORDS = seeds.tokens(
+    r"\xfd7zXZ\x00 \x00\x04 \x00\x00 \x21\x01\x16 \x21\x01\x28 YZ \x04\xc0 \x00\x00\x00\x00\x1c\xdfD! \x02\x00"
+)
+ZSTD_WORDS = seeds.tokens(
+    r"\x28\xb5\x2f\xfd \x50\x2a\x4d\x18\xff\xff\xff\xff \x00 \xe0 \x01\x00\x00 \xff \xf8 \x37\xa4\x30\xec"
+)
 
 
 def packer(pack: Callable[[bytes], bytes], words: Sequence[bytes]) -> Layer:
@@ -263,7 +271,7 @@ def packer(pack: Callable[[bytes], bytes], words: Sequence[bytes]) -> Layer:
 
     def forged(inside: bytes) -> list[bytes]:
         if not bombs:
-            bombs.append(pack(BOMB))
+            bombs.append(pack(bomb()))
         return [bombs[0] if len(inside) % 4 == 0 else pack(inside) + pack(inside)]
 
     return Layer(pack, words, forged)
@@ -351,8 +359,8 @@ def targets() -> list[Target]:
             values=enveloped(),
         ),
         *(
-            Target(f"{g.name}, type=", g, type=State, values=STATES, default=State(extra=NEVER), share=1 if g.limit > 10000 else 0.25)
-            for g in (JSON, BSON, YAML, TOML, MSGPACK, CBOR)
+            Target(f"{g.name}, type=", g, type=State, values=STATES, default=State(extra=NEVER), share=share)
+            for g, share in ((JSON, 1), (BSON, 1), (YAML, 0.25), (TOML, 0.25), (MSGPACK, 1), (CBOR, 1))
         ),
         Target("pickle, type=", PICKLE, type=dict[str, Any], default={"never": NEVER}),
         Target("json, type= of pydantic", JSON, type=Model, values=STATES, default=Model(extra=NEVER)),
