@@ -318,7 +318,7 @@ class Work:
             os.chdir(directory)
             examiner = Examiner(self.target, directory)
             # First what is honest: what a format imports on first use is not the files' work.
-            for content in self.target.mutators[-1].corpus[:20]:
+            for content in self.target.mutators[-1].corpus[:5]:
                 examiner.examine(Case(content, forging=False))
             soft = int(Path("/proc/self/statm").read_text().split()[0]) * mmap.PAGESIZE + ADDRESS_SPACE
             resource.setrlimit(resource.RLIMIT_AS, (soft, soft))
