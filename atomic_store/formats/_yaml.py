@@ -8,8 +8,10 @@ be cut, two of three leave valid YAML. Where that matters keep the value in JSON
 
 from __future__ import annotations
 
+from itertools import chain
+
 from ruamel.yaml import YAML
-from ruamel.yaml.constructor import DuplicateKeyError, RoundTripConstructor
+from ruamel.yaml.constructor import ConstructorError, DuplicateKeyError, RoundTripConstructor
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,14 +49,42 @@ def _yaml(options: dict[str, Any]) -> Any:
 
 
 class Constructor(RoundTripConstructor):
-    """ruamel.yaml's own, with another message for a key that is there twice.
+    """ruamel.yaml's own, without two ways in which a file of some bytes keeps it busy for years."""
 
-    Its own holds both values in full, and a value of some lines, made of aliases, can be terabytes of text.
-    """
+    def construct_document(self, node: Any) -> Any:
+        """Give the value of a document, unless a mapping is a key in a mapping that is a key itself.
+
+        ruamel.yaml hashes such a key by all that is inside it, and each part of that likewise, several
+        times: each level takes three times as long, and 20 of them are 40 bytes.
+        """
+        waiting: list[Any] = [node]
+        seen: set[int] = set()
+        while waiting:
+            part = waiting.pop()
+            if part.id == "scalar" or id(part) in seen:
+                continue
+            seen.add(id(part))
+            if part.id == "mapping":
+                for key, _ in part.value:
+                    _require_plain(key)
+                waiting += chain.from_iterable(part.value)
+            else:
+                waiting += part.value
+        return super().construct_document(node)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
     def check_mapping_key(self, node: Any, key_node: Any, mapping: Any, key: Any, value: Any) -> bool:
-        """Say whether the key is new, or may be there again."""
+        """Say whether the key is new, or may be there again.
+
+        ruamel.yaml's own message holds both values in full, and one that aliases make of some lines can
+        be terabytes of text.
+        """
         if key in mapping and self.allow_duplicate_keys is False:  # pyright: ignore[reportUnknownMemberType]  # it has no types
             told = f"found the key {key!r} twice" if isinstance(key, str) else "found a key twice"
             raise DuplicateKeyError("while constructing a mapping", node.start_mark, told, key_node.start_mark)
         return super().check_mapping_key(node, key_node, mapping, key, value)  # pyright: ignore[reportUnknownMemberType]
+
+
+def _require_plain(key: Any) -> None:
+    if key.id == "mapping" and any(inner.id == "mapping" for inner, _ in key.value):
+        told = "found a mapping as a key of a mapping that is a key itself"
+        raise ConstructorError("while constructing a mapping", key.start_mark, told, key.start_mark)
