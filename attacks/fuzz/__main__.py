@@ -6,6 +6,7 @@ The same seed gives the same files. A finding is printed with the command that l
 from __future__ import annotations
 
 import argparse
+import operator
 import os
 import select
 import sys
@@ -40,7 +41,7 @@ def pieces(chosen: list[Target], first: int, cases: int, until: float | None) ->
 
 def attack(work: Iterator[tuple[Target, range]], seed: int, jobs: int) -> dict[str, Tally]:
     """Let so many children work at the same time; give how the cases of each target have ended."""
-    tallies: defaultdict[str, Tally] = defaultdict(lambda: Tally(0, 0, []))
+    tallies: defaultdict[str, Tally] = defaultdict(lambda: Tally(0, 0, 0.0, []))
     busy: list[Work] = []
     try:
         while True:
@@ -54,9 +55,7 @@ def attack(work: Iterator[tuple[Target, range]], seed: int, jobs: int) -> dict[s
                     continue
                 busy.remove(child)
                 before, now = tallies[child.target.name], child.tally
-                tallies[child.target.name] = Tally(
-                    before.loaded + now.loaded, before.refused + now.refused, before.findings + now.findings
-                )
+                tallies[child.target.name] = Tally(*map(operator.add, before, now))
                 for finding in now.findings:
                     tell(finding, seed)
     finally:
@@ -142,7 +141,9 @@ def main() -> int:
     tallies = attack(pieces(chosen, options.first, options.cases, until), options.seed, options.jobs)
     findings = [finding for tally in tallies.values() for finding in tally.findings]
     for name, tally in tallies.items():
-        ended = f"{tally.loaded:9} loaded, {tally.refused:9} LoadError, {len(tally.findings)} found"
+        ended = (
+            f"{tally.loaded:9} loaded, {tally.refused:9} LoadError, {len(tally.findings)} found, {tally.processor:6.1f} s"
+        )
         print(f"{name:40} {tally.cases:9} cases, {ended}")
     cases = sum(tally.cases for tally in tallies.values())
     print(f"{cases} cases, {len(findings)} found, {len(missed)} controls missed, {time.monotonic() - begun:.0f} s")

@@ -126,6 +126,13 @@ def path_not_named() -> Iterator[None]:
 
 
 @contextmanager
+def messages_not_shortened() -> Iterator[None]:
+    """Take whatever a parser says into the message."""
+    with mock.patch("atomic_store.errors.shortened", str):
+        yield
+
+
+@contextmanager
 def default_for_damage() -> Iterator[None]:
     """Take the default for what cannot be read."""
     read = atomic_store.AtomicStore._read
@@ -201,7 +208,7 @@ def controls(targets: list[Target]) -> list[Control]:
         Control("a load that takes memory", "memory", bad("eating", eat)),
         Control("a load that asks for all memory", "memory", bad("claiming", claim)),
         Control("a load that kills the interpreter", "crash", bad("crashing", lambda content: os.abort())),
-        Control("a message that holds the file", "message", bad("shouting", shout)),
+        Control("a message that holds the file", "message", bad("shouting", shout), messages_not_shortened),
         Control("a file that runs a program", "code", bad("running", run)),
         Control("a load that writes", "code", bad("writing", change)),
         Control("a signature that is not compared", "forgery", signed, signature_not_compared),

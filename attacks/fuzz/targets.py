@@ -24,6 +24,7 @@ from .mutation import Mutator
 from .values import STATES, State, values
 
 KEY, OTHER_KEY = b"the key of the program itself 1!", b"the key of somebody else, so bad"
+ELSEWHERE = b"what the holder of the key has signed elsewhere"
 MARK = b"\n-- atomic_store hmac-sha256 "
 UNPACKED = 1 << 15
 """Bytes to which the packed values may unpack: small, so that memory taken beyond it is seen."""
@@ -65,8 +66,8 @@ JSON = Grammar("json", seeds.JSON_WORDS, seeds.JSON)
 # A pickle may ask for any memory, as it may ask for anything.
 PICKLE = Grammar("pickle", seeds.PICKLE_WORDS, seeds.pickle_files(), bounded=False)
 BSON = Grammar("bson", seeds.BSON_WORDS, seeds.bson_files())
-YAML = Grammar("yaml", seeds.YAML_WORDS, seeds.YAML, limit=6000)
-TOML = Grammar("toml", seeds.TOML_WORDS, seeds.TOML, limit=6000)
+YAML = Grammar("yaml", seeds.YAML_WORDS, seeds.YAML, limit=1200)
+TOML = Grammar("toml", seeds.TOML_WORDS, seeds.TOML, limit=2000)
 MSGPACK = Grammar("msgpack", seeds.MSGPACK_WORDS, seeds.MSGPACK)
 CBOR = Grammar("cbor", seeds.CBOR_WORDS, seeds.CBOR)
 GRAMMARS = (JSON, PICKLE, BSON, YAML, TOML, MSGPACK, CBOR)
@@ -155,7 +156,7 @@ class Target:
         made = [Mutator(inside, self.grammar.words, self.grammar.limit)]
         for layer in self.layers:
             if layer is SIGNED and self.spy is not None:
-                self.spy.honest = set(inside)
+                self.spy.honest = {*inside, ELSEWHERE}
             outside = [layer.wrap(content) for content in inside]
             forged = [file for content in inside[:20] for file in layer.forged(content)]
             words = [*layer.words, *self.grammar.words[:8], b"\0"]
@@ -187,7 +188,7 @@ def forgeries(content: bytes) -> list[bytes]:
     return [
         content,
         content + signature(content, OTHER_KEY),
-        content + signature(b"something else"),
+        content + signature(ELSEWHERE),
         content + MARK + b"0" * 64 + b"\n",
         content + MARK + b"\n",
         content + line[:-1],
@@ -198,7 +199,6 @@ def forgeries(content: bytes) -> list[bytes]:
         honest + b"\n",
         b"x" + honest,
         line,
-        signature(b""),
         content + b" " + line,
         content + line + content + line,
         content[:-1] + line,
@@ -206,7 +206,12 @@ def forgeries(content: bytes) -> list[bytes]:
     ]
 
 
-SIGNED = Layer(lambda content: content + signature(content), (MARK, MARK[1:], signature(b""), b"0" * 64, b"\n"), forgeries)
+# None of the words is signed with our key: only what the holder of the key has signed may ever be decoded.
+SIGNED = Layer(
+    lambda content: content + signature(content),
+    (MARK, MARK[1:], signature(b"", OTHER_KEY), b"0" * 64, b"\n"),
+    forgeries,
+)
 
 
 class Spy:

@@ -119,8 +119,10 @@ def main() -> int:
     for name, trend in found.items():
         show(name, trend)
     growing = [name for name, trend in found.items() if trend.grows]
-    print(f"{samples[-1].turn} turns in {samples[-1].seconds} s: {dict(done.most_common())}")
+    print(f"work: {dict(done.most_common())}")
     print(f"on the way: {dict(sorted(world.happened.items()))}")
+    growth = f"{', '.join(growing)} GROWS" if growing else "nothing grows"
+    print(f"{samples[-1].turn} turns in {samples[-1].seconds:.0f} s, {growth}, {len(unseen)} leaks on purpose not seen")
     record(
         options.out,
         begun,
