@@ -126,8 +126,6 @@ def main() -> int:
     chosen = [target for target in all_targets if target.name.startswith(options.only or "")]
     if options.replay:
         return len(replay(chosen)) > 0
-    for target in chosen:
-        _ = target.mutators  # once, before the children are made
     if options.case is not None:
         return again(chosen[0], options.seed, options.case)
     missed = []

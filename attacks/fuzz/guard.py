@@ -262,6 +262,7 @@ class Work:
         self._left = numbers
         self._findings: list[Finding] = []
         self._worked = 0.0
+        _ = target.mutators  # made here, once for all children; they take memory, which is none of the files'
         self._shared = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("Q")
         self._child = self._pipe = self._last = -1
         self._begin()

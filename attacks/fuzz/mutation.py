@@ -26,11 +26,11 @@ class Mutator:
         self.limit = limit
 
     def content(self, random: Random) -> bytes:
-        """Give the next file; one of fifty is no damaged one but a heap of the format's words."""
+        """Give the next file: a damaged one, or, now and then, a heap of words, or one of the corpus as it is."""
         if random.random() < 0.02:
             return b"".join(random.choices(self.words, k=random.randint(0, 60)))[: self.limit]
         data = bytearray(random.choice(self.corpus))
-        for _ in range(1 + min(int(random.expovariate(0.9)), 16)):
+        for _ in range(0 if random.random() < 0.05 else 1 + min(int(random.expovariate(0.9)), 16)):
             random.choice(DAMAGES)(self, data, random)
         return bytes(data[: self.limit])
 

@@ -277,13 +277,13 @@ def packer(pack: Callable[[bytes], bytes], words: Sequence[bytes]) -> Layer:
     def forged(inside: bytes) -> list[bytes]:
         if not bombs:
             bombs.append(pack(bomb()))
-        return [bombs[0] if len(inside) % 4 == 0 else pack(inside) + pack(inside)]
+        return [bombs[0], pack(inside) + pack(inside)]
 
     return Layer(pack, words, forged)
 
 
 PACKED = {
-    "gzip": packer(lambda content: gzip.compress(content, 1, mtime=0), GZIP_WORDS),
+    "gzip": packer(lambda content: gzip.compress(content, 9, mtime=0), GZIP_WORDS),
     "bz2": packer(lambda content: bz2.compress(content, 1), BZ2_WORDS),
     "xz": packer(lambda content: lzma.compress(content, preset=0), XZ_WORDS),
     "zstd": packer(zstd, ZSTD_WORDS),

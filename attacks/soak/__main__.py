@@ -101,7 +101,7 @@ def show(name: str, trend: Trend) -> None:
 def main() -> int:
     """Soak as the command line says; give how the program ends."""
     parser = argparse.ArgumentParser(prog="python -m attacks.soak", description=__doc__.partition("\n")[0])
-    parser.add_argument("--seconds", type=float, default=40)
+    parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", default="soak", help="the name of the results")
     options = parser.parse_args()
@@ -111,7 +111,8 @@ def main() -> int:
     logging.getLogger("atomic_store").setLevel(logging.ERROR)  # what is set aside is told in each such turn
     begun = time.monotonic()
     done: Counter[str] = Counter()
-    with tempfile.TemporaryDirectory(prefix="soak-") as place, worlds(Path(place), options.seed) as world:
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="soak-", dir=memory) as place, worlds(Path(place), options.seed) as world:
         meter = Meter(world.strangers, world.unfinished)
         samples = soak(world, meter, options.seconds, done)
         found = trends(samples)

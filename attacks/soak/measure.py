@@ -47,7 +47,9 @@ GROWTH = {
     "files": 1,
     "uploads": 1,
 }
-"""By how much each may have grown at the end of a run, however long it was: less than any leak of one a turn."""
+"""By how much each may have grown at the end of a run, however long it was."""
+LEAKS = {"descriptors": 1, "threads": 1, "children": 1, "heap": 1 * KB, "files": 1, "uploads": 1}
+"""What must be seen however short a run is, if it is lost in each turn."""
 WARM_UP = 0.3
 """The part of a run in which caches fill; what comes after it is judged."""
 
@@ -108,7 +110,7 @@ class Trend(NamedTuple):
         first, last: the medians of the first and of the last quarter of the samples.
         slope: what a turn adds: the median of the slopes between all pairs of samples (Theil and Sen).
         growth: what that makes of all the turns.
-        grows: whether that is more than GROWTH allows.
+        grows: whether that is more than GROWTH allows, or half of what LEAKS says.
     """
 
     first: float
@@ -136,6 +138,8 @@ def trends(samples: Sequence[Sample]) -> dict[str, Trend]:
             if after > before
         )
         first, last = (statistics.median(count for _, count in part) for part in (counts[:quarter], counts[-quarter:]))
-        growth = slope * (counts[-1][0] - counts[0][0])
-        found[name] = Trend(first, last, slope, growth, max(growth, last - first) > most)
+        turns = counts[-1][0] - counts[0][0]
+        growth = slope * turns
+        allowed = min(most, turns * LEAKS.get(name, most) / 2)
+        found[name] = Trend(first, last, slope, growth, max(growth, last - first) > allowed)
     return found

@@ -424,19 +424,29 @@ TURNS: dict[Turn, float] = {
 
 @contextmanager
 def worlds(directory: Path, seed: int) -> Iterator[World]:
-    """Lend a world: a directory, a small file system, an S3 server."""
+    """Lend a world: two file systems, of which one is small, and an S3 server."""
     with ExitStack() as stack:
-        for name in ("files", "small", "server"):
-            (directory / name).mkdir()
-        image = directory / "disk.img"
-        with image.open("wb") as file:
-            file.truncate(12 << 20)
-        run("mkfs.ext4", "-q", "-F", "-m", "0", str(image))
-        run("mount", "-o", "loop", str(image), str(directory / "small"))
-        stack.callback(run, "umount", str(directory / "small"))
+        for name, size in (("files", 128 << 20), ("small", 12 << 20)):
+            stack.enter_context(file_system(directory / name, size))
+        (directory / "server").mkdir()
         demand(s3_servers.can_run("ministack"), "needs ministack and boto3: pip install 'atomic-store[test,s3test]'")
         server = stack.enter_context(s3_servers.ministack(directory / "server"))
         yield World(directory / "files", directory / "small", server, stack, seed)
+
+
+@contextmanager
+def file_system(point: Path, size: int) -> Iterator[None]:
+    """Mount an ext4 of so many bytes there, which has a disk of its own: what others do to theirs costs no turns here."""
+    image = point.with_suffix(".img")
+    with image.open("wb") as file:
+        file.truncate(size)
+    run("mkfs.ext4", "-q", "-F", "-m", "0", str(image))
+    point.mkdir()
+    run("mount", "-o", "loop", str(image), str(point))
+    try:
+        yield
+    finally:
+        run("umount", str(point))
 
 
 def run(*words: str) -> None:
