@@ -17,7 +17,7 @@ from itertools import count
 from pathlib import Path
 
 from ..record import record
-from .controls import caught, controls
+from .controls import controls, missed
 from .guard import Finding, Tally, Work, finish
 from .targets import Case, Target, targets
 
@@ -128,13 +128,7 @@ def main() -> int:
         return len(replay(chosen)) > 0
     if options.case is not None:
         return again(chosen[0], options.seed, options.case)
-    missed = []
-    if options.only is None:
-        for control in controls(all_targets):
-            found = caught(control, options.seed)
-            print(f"{'caught' if found else 'MISSED'} {control.name}", flush=True)
-            if found is None:
-                missed.append(control.name)
+    unseen = missed(controls(all_targets), options.seed, options.jobs) if options.only is None else []
     until = None if options.minutes is None else begun + 60 * options.minutes
     tallies = attack(pieces(chosen, options.first, options.cases, until), options.seed, options.jobs)
     findings = [finding for tally in tallies.values() for finding in tally.findings]
@@ -144,7 +138,7 @@ def main() -> int:
         )
         print(f"{name:40} {tally.cases:9} cases, {ended}")
     cases = sum(tally.cases for tally in tallies.values())
-    print(f"{cases} cases, {len(findings)} found, {len(missed)} controls missed, {time.monotonic() - begun:.0f} s")
+    print(f"{cases} cases, {len(findings)} found, {len(unseen)} controls missed, {time.monotonic() - begun:.0f} s")
     record(
         options.out,
         begun,
@@ -153,10 +147,10 @@ def main() -> int:
         first=options.first,
         cases=cases,
         targets={name: {**tally._asdict(), "findings": len(tally.findings)} for name, tally in tallies.items()},
-        controls_missed=missed,
+        controls_missed=unseen,
         findings=[finding.portable for finding in findings],
     )
-    return bool(findings or missed)
+    return bool(findings or unseen)
 
 
 def again(target: Target, seed: int, number: int) -> int:

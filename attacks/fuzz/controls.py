@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -103,6 +104,11 @@ def shout(content: bytes) -> None:
 def run(content: bytes) -> None:
     """Let the file run a program."""
     os.system("true")
+
+
+def spy_out(content: bytes) -> None:
+    """Read another file."""
+    open("/etc/passwd", "rb").close()
 
 
 def change(content: bytes) -> None:
@@ -210,6 +216,7 @@ def controls(targets: list[Target]) -> list[Control]:
         Control("a load that kills the interpreter", "crash", bad("crashing", lambda content: os.abort())),
         Control("a message that holds the file", "message", bad("shouting", shout), messages_not_shortened),
         Control("a file that runs a program", "code", bad("running", run)),
+        Control("a file that opens another one", "code", bad("opening", spy_out)),
         Control("a load that writes", "code", bad("writing", change)),
         Control("a signature that is not compared", "forgery", signed, signature_not_compared),
         Control(
@@ -224,5 +231,32 @@ def controls(targets: list[Target]) -> list[Control]:
 def caught(control: Control, seed: int) -> Finding | None:
     """Let the fuzzer loose on a control; give what it has found of the right kind."""
     with control.broken():
-        (tally,) = finish([Work(control.target, seed, range(CASES), None, control.seconds, control.sleeps)])
+        (tally,) = finish([Work(control.target, seed, range(CASES), None, control.seconds, control.sleeps, enough=1)])
     return next((finding for finding in tally.findings if finding.kind == control.kind), None)
+
+
+def missed(all_controls: list[Control], seed: int, jobs: int) -> list[str]:
+    """Let the fuzzer loose on all of them, so many at the same time; give the names of those that it has not found."""
+    running: dict[int, Control] = {}
+    found: list[str] = []
+    waiting = list(all_controls)
+    while waiting or running:
+        if waiting and len(running) < jobs:
+            control = waiting.pop(0)
+            _ = control.target.mutators
+            sys.stdout.flush()
+            child = os.fork()  # what is broken is broken in a process of its own
+            if child == 0:
+                try:
+                    os._exit(caught(control, seed) is None)
+                except BaseException:
+                    sys.excepthook(*sys.exc_info())
+                    os._exit(3)
+            running[child] = control
+        else:
+            child, status = os.wait()
+            name = running.pop(child).name
+            print(f"{'MISSED' if status else 'caught'} {name}", flush=True)
+            if status:
+                found.append(name)
+    return found

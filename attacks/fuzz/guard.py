@@ -89,7 +89,7 @@ FORBIDDEN = (
     "webbrowser.open",
     "urllib.Request",
 )
-"""Audit events that no content of a file may cause."""
+"""Audit events that no content of a file may cause; and what else is opened is looked at."""
 
 
 class Finding(NamedTuple):
@@ -141,7 +141,8 @@ class Tally(NamedTuple):
 class Fence:
     """The audit hook: it stands as long as the process, and looks while a file is loaded."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: str) -> None:
+        self._path = path
         self.looking = False
         self.seen: str | None = None
 
@@ -156,9 +157,15 @@ class Fence:
         if event == "pickle.find_class":
             if arguments not in HARMLESS:
                 raise pickle.UnpicklingError(f"the fence lets no pickle have {arguments}")
-        elif event in FORBIDDEN or (event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)):
+        elif event in FORBIDDEN or (event == "open" and self._is_strange(*arguments)):
             self.seen = f"{event}{arguments!r}"
             raise PermissionError(f"the fence refuses {self.seen}")
+
+    def _is_strange(self, path: Any, mode: str | None, flags: int) -> bool:
+        """Say whether no load opens this: it reads its file, and modules that it needs for the first time."""
+        if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+            return True
+        return path != self._path and not str(path).endswith((".py", ".pyc", ".so"))
 
 
 class Examiner:
@@ -172,7 +179,7 @@ class Examiner:
     def __init__(self, target: Target, directory: str) -> None:
         self.target = target
         self.path = os.path.join(directory, "hostile")
-        self.fence = Fence()
+        self.fence = Fence(self.path)
         self.loaded = False
         sys.addaudithook(self.fence)
 
@@ -243,6 +250,7 @@ class Work:
         numbers: of the cases; or the cases themselves, by number.
         seconds: of processor time for one load.
         sleeps: seconds without progress after which it hangs.
+        enough: findings, after which the rest is left.
     """
 
     def __init__(
@@ -253,8 +261,10 @@ class Work:
         given: dict[int, Case] | None = None,
         seconds: float = SECONDS,
         sleeps: float = SLEEPS,
+        enough: int = ENOUGH,
     ) -> None:
         self.target = target
+        self._enough = enough
         self._seed = seed
         self._given = given
         self._seconds = seconds
@@ -350,7 +360,7 @@ class Work:
                     continue
                 os.write(pipe, json.dumps([number, *wrong]).encode() + b"\n")
                 findings += 1
-                if findings == ENOUGH or wrong[0] == "memory":
+                if findings == self._enough or wrong[0] == "memory":
                     break
             self._shared[0] = number + 1
         finally:
@@ -375,7 +385,7 @@ class Work:
             raise RuntimeError(f"the child of {self.target.name} has failed at case {at}: {errors}")
         self._close()
         self._left = range(at, self._left.stop)
-        if not self._left or len(self._findings) >= ENOUGH:
+        if not self._left or len(self._findings) >= self._enough:
             return False
         self._begin()
         return True
