@@ -22,7 +22,7 @@ from .guard import Finding, Tally, Work, finish
 from .targets import Case, Target, targets
 
 REGRESSIONS = Path(__file__).resolve().parent / "regressions"
-PIECE = 2500
+PIECE = 5000
 """Cases that one child goes through: its memory and its garbage are gone with it."""
 
 
