@@ -12,7 +12,7 @@ import select
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
@@ -26,21 +26,28 @@ PIECE = 5000
 """Cases that one child goes through: its memory and its garbage are gone with it."""
 
 
-def pieces(chosen: list[Target], first: int, cases: int, until: float | None) -> Iterator[tuple[Target, range]]:
+KEPT_EVERY = 60
+"""Seconds after which the results so far are written: a long run may be ended."""
+
+
+def pieces(chosen: list[Target], cases: int, until: float | None) -> Iterator[tuple[Target, range]]:
     """Give the pieces of work: so many cases of each target, or round by round until the time is over."""
     rounds = count() if until is not None else iter([0])
     for turn in rounds:
         for target in chosen:
             share = int(cases * target.share)
-            begin = first + turn * share
+            begin = turn * share
             for start in range(begin, begin + share, PIECE):
                 if until is not None and time.monotonic() > until:
                     return
                 yield target, range(start, min(start + PIECE, begin + share))
 
 
-def attack(work: Iterator[tuple[Target, range]], seed: int, jobs: int) -> dict[str, Tally]:
-    """Let so many children work at the same time; give how the cases of each target have ended."""
+def attack(
+    work: Iterator[tuple[Target, range]], seed: int, jobs: int, keep: Callable[[dict[str, Tally]], object]
+) -> dict[str, Tally]:
+    """Let so many children work at the same time; give how the cases of each target have ended, and now and then so far."""
+    kept = time.monotonic()
     tallies: defaultdict[str, Tally] = defaultdict(lambda: Tally(0, 0, 0.0, []))
     busy: list[Work] = []
     try:
@@ -50,6 +57,9 @@ def attack(work: Iterator[tuple[Target, range]], seed: int, jobs: int) -> dict[s
             if not busy:
                 return dict(tallies)
             select.select(busy, [], [], 1)
+            if time.monotonic() - kept > KEPT_EVERY:
+                keep(tallies)
+                kept = time.monotonic()
             for child in list(busy):
                 if child.step():
                     continue
@@ -114,7 +124,6 @@ def main() -> int:
     parser.add_argument("--cases", type=int, default=20_000, help="of each target in a round; the slow ones get their share")
     parser.add_argument("--minutes", type=float, help="go on, round by round, for so long")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--first", type=int, default=0, help="the number of the first case: where the last run has ended")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="children at the same time")
     parser.add_argument("--only", help="targets whose names begin so")
     parser.add_argument("--case", type=int, help="load this case alone, and make it smaller if it is a finding")
@@ -130,26 +139,27 @@ def main() -> int:
         return again(chosen[0], options.seed, options.case)
     unseen = missed(controls(all_targets), options.seed, options.jobs) if options.only is None else []
     until = None if options.minutes is None else begun + 60 * options.minutes
-    tallies = attack(pieces(chosen, options.first, options.cases, until), options.seed, options.jobs)
+
+    def keep(tallies: dict[str, Tally]) -> None:
+        record(
+            options.out,
+            begun,
+            command=sys.argv[1:],
+            seed=options.seed,
+            cases=sum(tally.cases for tally in tallies.values()),
+            targets={name: {**tally._asdict(), "findings": len(tally.findings)} for name, tally in tallies.items()},
+            controls_missed=unseen,
+            findings=[finding.portable for tally in tallies.values() for finding in tally.findings],
+        )
+
+    tallies = attack(pieces(chosen, options.cases, until), options.seed, options.jobs, keep)
+    keep(tallies)
     findings = [finding for tally in tallies.values() for finding in tally.findings]
     for name, tally in tallies.items():
-        ended = (
-            f"{tally.loaded:9} loaded, {tally.refused:9} LoadError, {len(tally.findings)} found, {tally.processor:6.1f} s"
-        )
-        print(f"{name:40} {tally.cases:9} cases, {ended}")
+        ended = f"{tally.loaded:9} loaded, {tally.refused:9} LoadError, {len(tally.findings)} found"
+        print(f"{name:40} {tally.cases:9} cases, {ended}, {tally.processor:6.1f} s of processor time")
     cases = sum(tally.cases for tally in tallies.values())
     print(f"{cases} cases, {len(findings)} found, {len(unseen)} controls missed, {time.monotonic() - begun:.0f} s")
-    record(
-        options.out,
-        begun,
-        command=sys.argv[1:],
-        seed=options.seed,
-        first=options.first,
-        cases=cases,
-        targets={name: {**tally._asdict(), "findings": len(tally.findings)} for name, tally in tallies.items()},
-        controls_missed=unseen,
-        findings=[finding.portable for finding in findings],
-    )
     return bool(findings or unseen)
 
 

@@ -17,7 +17,7 @@ class Mutator:
     Args:
         corpus: valid files, and invalid ones worth beginning with.
         words: what the format is made of.
-        limit: bytes; no file is longer.
+        limit: bytes; no file is longer, but for one of two thousand, which may have ten times as many.
     """
 
     def __init__(self, corpus: Sequence[bytes], words: Sequence[bytes], limit: int) -> None:
@@ -29,10 +29,11 @@ class Mutator:
         """Give the next file: a damaged one, or, now and then, a heap of words, or one of the corpus as it is."""
         if random.random() < 0.02:
             return b"".join(random.choices(self.words, k=random.randint(0, 60)))[: self.limit]
+        limit = 10 * self.limit if random.random() < 0.0005 else self.limit
         data = bytearray(random.choice(self.corpus))
         for _ in range(0 if random.random() < 0.05 else 1 + min(int(random.expovariate(0.9)), 16)):
             random.choice(DAMAGES)(self, data, random)
-        return bytes(data[: self.limit])
+        return bytes(data[:limit])
 
 
 Damage = Callable[[Mutator, bytearray, Random], None]
