@@ -140,8 +140,8 @@ def main() -> int:
     unseen = missed(controls(all_targets), options.seed, options.jobs) if options.only is None else []
     until = None if options.minutes is None else begun + 60 * options.minutes
 
-    def keep(tallies: dict[str, Tally]) -> None:
-        record(
+    def keep(tallies: dict[str, Tally]) -> Path:
+        return record(
             options.out,
             begun,
             command=sys.argv[1:],
@@ -153,13 +153,14 @@ def main() -> int:
         )
 
     tallies = attack(pieces(chosen, options.cases, until), options.seed, options.jobs, keep)
-    keep(tallies)
+    path = keep(tallies)
     findings = [finding for tally in tallies.values() for finding in tally.findings]
     for name, tally in tallies.items():
         ended = f"{tally.loaded:9} loaded, {tally.refused:9} LoadError, {len(tally.findings)} found"
         print(f"{name:40} {tally.cases:9} cases, {ended}, {tally.processor:6.1f} s of processor time")
     cases = sum(tally.cases for tally in tallies.values())
-    print(f"{cases} cases, {len(findings)} found, {len(unseen)} controls missed, {time.monotonic() - begun:.0f} s")
+    print(f"{cases} cases, {len(findings)} found, {len(unseen)} of the controls missed")
+    print(f"{time.monotonic() - begun:.0f} seconds; {path}")
     return bool(findings or unseen)
 
 

@@ -124,7 +124,7 @@ def main() -> int:
     print(f"on the way: {dict(sorted(world.happened.items()))}")
     growth = f"{', '.join(growing)} GROWS" if growing else "nothing grows"
     print(f"{samples[-1].turn} turns in {samples[-1].seconds:.0f} s, {growth}, {len(unseen)} leaks on purpose not seen")
-    record(
+    path = record(
         options.out,
         begun,
         command=sys.argv[1:],
@@ -137,6 +137,7 @@ def main() -> int:
         happened=world.happened,
         samples=[list(sample) for sample in samples[:: len(samples) // 60 + 1]],
     )
+    print(f"{time.monotonic() - begun:.0f} seconds; {path}")
     return bool(growing or unseen)
 
 
