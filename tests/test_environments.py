@@ -755,7 +755,7 @@ import locale, sys
 import atomic_store
 
 assert locale.getpreferredencoding(False).lower() == sys.argv[2], locale.getpreferredencoding(False)
-store = atomic_store.open(sys.argv[1], dump_kwargs={"ensure_ascii": False})
+store = atomic_store.open(sys.argv[1], dump_kwargs={"ensure_ascii": False}, is_binary={"any": None, "text": False}[sys.argv[3]])
 assert store.value == "\\u00e9\\u20ac\\U0001f40d\\r\\n", ascii(store.value)
 store.value = [store.value]
 store.commit()
@@ -781,13 +781,16 @@ def latin_1(place: Path) -> dict[str, str]:
     ],
     ids=["LANG=C", "LC_ALL=C", "Latin-1", "UTF-8"],
 )
-def test_locale_has_no_say_in_the_bytes(locale: Callable[[Path], dict[str, str]], encoding: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("writes", ["any", "text"])
+def test_locale_has_no_say_in_the_bytes(
+    locale: Callable[[Path], dict[str, str]], encoding: str, writes: str, tmp_path: Path
+) -> None:
     """Text is read and written as UTF-8 without newline translation, whatever the locale takes for text."""
     path = tmp_path / "state.json"
     path.write_bytes(json.dumps(TEXT, ensure_ascii=False).encode())
     # Python would leave the C locale by itself; here it must stay.
     environment = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PATH": os.environ["PATH"], **locale(tmp_path)}
-    words = [sys.executable, "-W", "error", "-c", IN_A_LOCALE, str(path), encoding]
+    words = [sys.executable, "-W", "error", "-c", IN_A_LOCALE, str(path), encoding, writes]
     done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert path.read_bytes() == json.dumps([TEXT], ensure_ascii=False).encode()

@@ -648,11 +648,12 @@ with store:
         assert waiter.hear() == "entered"
 
 
-def wait_until_blocked(process: int) -> None:
+def wait_until_blocked(process: int, thread: threading.Thread | None = None) -> None:
     """Wait until a thread of the process waits for a lock in the kernel, as /proc/locks tells: a line with an arrow."""
     require(os.path.exists("/proc/locks"), "needs /proc/locks")
     deadline = time.monotonic() + HANGS_AFTER
     while not any("->" in line and f" {process} " in line for line in Path("/proc/locks").read_text().splitlines()):
+        assert thread is None or thread.is_alive(), "it has not waited"
         assert time.monotonic() < deadline
         time.sleep(0.001)
 
@@ -720,7 +721,7 @@ def test_update_computes_once_and_only_when_it_has_the_lock(path: Path) -> None:
     with atomic_store.open(path, 0, lock=True) as holder:
         thread = threading.Thread(target=store.update, args=(add,))
         thread.start()
-        wait_until_blocked(os.getpid())
+        wait_until_blocked(os.getpid(), thread)
         holder.value = 7
     thread.join(HANGS_AFTER)
     assert (given, stored(path)) == ([7], 8)
@@ -739,7 +740,7 @@ def test_store_that_only_compares_waits_for_the_lock_of_another_thread(path: Pat
     with atomic_store.open(path, 0, lock=True) as store:
         thread = threading.Thread(target=try_it)
         thread.start()
-        wait_until_blocked(os.getpid())
+        wait_until_blocked(os.getpid(), thread)
         store.value = 1
     thread.join(HANGS_AFTER)
     assert not thread.is_alive()
@@ -760,7 +761,7 @@ def test_other_threads_wait_their_turn(path: Path) -> None:
         with store:
             thread = threading.Thread(target=add)
             thread.start()
-            wait_until_blocked(os.getpid())
+            wait_until_blocked(os.getpid(), thread)
             store.value.append("first")
         thread.join(HANGS_AFTER)
         assert stored(path) == ["first", "second"]
