@@ -755,7 +755,8 @@ import locale, sys
 import atomic_store
 
 assert locale.getpreferredencoding(False).lower() == sys.argv[2], locale.getpreferredencoding(False)
-store = atomic_store.open(sys.argv[1], dump_kwargs={"ensure_ascii": False}, is_binary={"any": None, "text": False}[sys.argv[3]])
+is_binary = {"any": None, "text": False}[sys.argv[3]]
+store = atomic_store.open(sys.argv[1], is_binary=is_binary, dump_kwargs={"ensure_ascii": False})
 assert store.value == "\\u00e9\\u20ac\\U0001f40d\\r\\n", ascii(store.value)
 store.value = [store.value]
 store.commit()

@@ -14,13 +14,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import atomicwrites
 import pytest
 from machine import in_child, put, tool
 from support import require
 
 import atomic_store
 from atomic_store import LocalFile, LocationError, UncertainCommitError
-from atomic_store.locations import _descriptor
+from atomic_store.locations import _descriptor, _local
 
 # --- open() refuses what is no store, and never takes it for an empty one --------------------------------------------
 
@@ -517,6 +518,63 @@ def test_number_whose_close_has_failed_is_not_closed_again(tmp_path: Path, monke
         assert stranger.fileno() == number
         descriptor.close()
         assert stranger.read() == b""
+
+
+def test_first_commit_without_a_free_descriptor_names_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first commit loads the code that writes; where no file can be opened for that, the error names the path."""
+    name = "atomic_store.locations._writer"
+
+    class Exhausted:
+        @staticmethod
+        def find_spec(wanted: str, *_: object) -> None:
+            if wanted == name:
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    store = atomic_store.open(tmp_path / "state.json", "new")
+    with monkeypatch.context() as broken:
+        broken.setattr(_local, "_writer", None)
+        broken.delattr(name)
+        broken.delitem(sys.modules, name)
+        broken.setattr(sys, "meta_path", [Exhausted, *sys.meta_path])
+        with pytest.raises(OSError) as caught:
+            store.commit()
+    assert (caught.value.errno, caught.value.filename) == (errno.EMFILE, tmp_path / "state.json")
+    store.commit()
+    assert (tmp_path / "state.json").read_text() == '"new"'
+
+
+def test_dropped_writer_whose_close_fails_leaves_no_temp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever drops a half-written file hears of no error of its close; the temp is gone all the same."""
+    writing = LocalFile(tmp_path / "state.json").replace()
+    writing.__enter__().write(b"half")
+    assert len(list(tmp_path.iterdir())) == 1
+
+    def close(number: int) -> None:
+        os.close(number)
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(_descriptor, "os", SimpleNamespace(close=close))
+    del writing
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_writer_is_opened_as_that_of_atomicwrites(tmp_path: Path) -> None:
+    """AtomicWriter's own interface, `with writer.open() as file`, publishes with all of a commit's care."""
+    path = tmp_path / "state.json"
+    place = LocalFile(path)
+    put(path, 1)
+    path.chmod(0o640)
+    writer = place.replace()
+    assert isinstance(writer, atomicwrites.AtomicWriter)
+    with writer.open() as file:
+        file.write(b"2")
+        assert path.read_bytes() == b"1"
+    assert (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) == (b"2", 0o640)
+    with pytest.raises(ZeroDivisionError), place.replace().open() as file:
+        file.write(b"3")
+        raise ZeroDivisionError
+    assert path.read_bytes() == b"2"
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 # --- directories that cannot be synced -------------------------------------------------------------------------------

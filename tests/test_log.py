@@ -125,6 +125,22 @@ def test_program_that_does_not_listen_hears_and_loads_nothing(tmp_path: Path) ->
     assert done.stdout + done.stderr == ""
 
 
+def test_program_without_logging_goes_the_same_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where logging was never loaded, loads, commits, the sweep and a quarantine do all they do elsewhere."""
+    path, temp = tmp_path / "state.json", tmp_path / ".state.json.0123456789abcdef.tmp"
+    path.write_text("garbage")
+    temp.touch()
+    os.utime(temp, (0, 0))
+    monkeypatch.delitem(sys.modules, "logging")
+    with pytest.warns(UserWarning, match="the bytes are kept"):
+        store = atomic_store.open(path, default=[], on_corrupt="quarantine", lock=True)
+    with store:
+        store.value.append(1)
+    assert "logging" not in sys.modules
+    assert path.read_text() == "[1]"
+    assert not temp.exists()
+
+
 def test_uncertain_commit_is_an_error_and_no_line(
     listening: pytest.LogCaptureFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import errno
+import importlib.util
 import ntpath
 import os
+import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,7 @@ import atomicwrites
 import pytest
 
 import atomic_store
-from atomic_store.locations import _local, _windows
+from atomic_store.locations import _flock, _local, _windows
 
 ACCESS_DENIED, SHARING_VIOLATION, LOCK_VIOLATION, DISK_FULL = 5, 32, 33, 112
 
@@ -143,6 +146,38 @@ def test_file_that_appears_meanwhile_is_a_conflict(tmp_path: Path, naps: list[fl
         store.commit()
     assert path.read_text() == "theirs"
     assert not list(tmp_path.glob(".*.tmp"))
+
+
+@pytest.mark.usefixtures("windows")
+def test_stale_temp_is_closed_before_it_is_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is open cannot be deleted there: the sweep's own look at a temp must not keep it alive."""
+    temp = tmp_path / ".state.json.0123456789abcdef.tmp"
+    temp.touch()
+    inode = temp.stat().st_ino
+    os.utime(temp, (0, 0))
+    unlink = os.unlink
+
+    def unlink_what_is_closed(name: str) -> None:
+        for number in os.listdir("/proc/self/fd"):
+            with suppress(FileNotFoundError):  # that of the list itself
+                if os.stat(f"/proc/self/fd/{number}").st_ino == inode:
+                    raise refusal(SHARING_VIOLATION)
+        unlink(name)
+
+    monkeypatch.setattr(os, "unlink", unlink_what_is_closed)
+    assert _local.LocalFile(tmp_path / "state.json").clean() == [(str(temp), None)]
+    assert not temp.exists()
+
+
+def test_module_of_the_lock_loads_where_there_is_no_fcntl(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows has no fcntl: its locks are msvcrt's, and nothing is missed before."""
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    spec = importlib.util.spec_from_file_location("atomic_store.locations._flock_there", _flock.__file__)
+    assert spec is not None
+    assert spec.loader is not None
+    there = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(there)
+    assert there.fcntl is None
 
 
 @pytest.mark.parametrize(

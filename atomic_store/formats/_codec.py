@@ -408,21 +408,12 @@ class Source(io.RawIOBase):
 
     def readinto(self, buffer: WriteableBuffer) -> int:
         """Read what comes next into the buffer."""
-        size: int = self._remembering(self._file.readinto, buffer)
-        return size
-
-    def readall(self) -> bytes:
-        """Read all the rest, as the place does it best."""
-        content: bytes = self._remembering(self._file.read)
-        self.size = len(content) if self.size is None else self.size
-        return content
-
-    def _remembering(self, read: Callable[..., Any], *args: Any) -> Any:
         try:
-            return read(*args)
+            size: int = self._file.readinto(buffer)
         except Exception as error:
             self.error = error
             raise
+        return size
 
 
 # What a format may call its writer and its reader, first come, first served, and whether these

@@ -280,9 +280,7 @@ class LocalFile(Location):
         return None if held(self.real()) else self.lock()
 
     def require(self, expected: object) -> None:
-        """Raise ConflictError unless the file is the expected version; None: unless there is none; ANY: never."""
-        if expected is ANY:
-            return
+        """Raise ConflictError unless the file is the expected version; None: unless there is none."""
         found = self.version(expected)
         if found != expected:
             raise conflict(self._path, expected, found)
