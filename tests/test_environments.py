@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -542,6 +543,45 @@ def test_attributes_are_taken_from_no_link_that_was_put_in_the_place_meanwhile(t
     assert not path.is_symlink()
     assert path.read_text() == "3"
     assert os.listxattr(path) == []
+
+
+def test_attributes_never_come_without_the_mode_that_guards_them(tmp_path: Path) -> None:
+    """Who exchanges the file for a secret one during a commit gets all of that one's attributes kept, or none of them."""
+    path, secret = tmp_path / "state.json", tmp_path / "secret"
+    path.write_text("1")
+    path.chmod(0o644)
+    secret.write_text("2")
+    secret.chmod(0o600)
+    set_attribute(secret, "user.mark", b"a secret")
+
+    def dump(value: object, file: Any) -> None:
+        secret.replace(path)
+        file.write(json.dumps(value))
+
+    put(path, 3, format=SimpleNamespace(dump=dump, load=json.load))
+    assert path.read_text() == "3"
+    assert (os.listxattr(path), stat.S_IMODE(path.stat().st_mode)) == (["user.mark"], 0o600)
+
+
+def test_attributes_of_a_pipe_are_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has come in the place of the file and is no file keeps nothing, and nobody waits for its other end."""
+    path = tmp_path / "state.json"
+    put(path, 1)
+    path.chmod(0o640)
+    listxattr = os.listxattr
+
+    def late(file: str | int, *, follow_symlinks: bool = True) -> list[str]:
+        if isinstance(file, int):
+            return listxattr(file)
+        path.unlink()
+        os.mkfifo(path)
+        return ["user.mark", "system.posix_acl_access"]
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(os, "listxattr", late)
+        put(path, 2)
+    # Whether the group has had its rights by an ACL is not known any more: it does without.
+    assert (path.read_text(), stat.S_IMODE(path.stat().st_mode)) == ("2", 0o600)
 
 
 def test_attributes_of_a_write_only_file_stop_no_commit(home: Path) -> None:

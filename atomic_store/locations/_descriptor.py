@@ -40,6 +40,10 @@ class Descriptor:
         self._numbers.extend(map(call, (path,), (flags,), (mode,)))
         return self._numbers[0]
 
+    def __bool__(self) -> bool:
+        """Say whether it is open."""
+        return bool(self._numbers)
+
     def fileno(self) -> int:
         """Give the number; ValueError once it is closed."""
         if not self._numbers:

@@ -535,10 +535,18 @@ def _keep_attributes(descriptor: int, new: os.stat_result, real: str, old: os.st
 
     Owner first: chown clears set-id bits. Mode last: until then nobody else may read the temp.
     """
-    mode = stat.S_IMODE(old.st_mode)
-    group_kept = (new.st_uid, new.st_gid) == (old.st_uid, old.st_gid) or keep_owner(descriptor, new, old)
-    if hasattr(os, "listxattr"):
-        group_kept = _keep_xattrs(descriptor, real, group_kept)
+    source = Descriptor()
+    try:
+        names = _xattrs(real) if hasattr(os, "listxattr") else []
+        if names:
+            # All from one file: a secret one that is put there meanwhile shall not show its own under this one's mode.
+            old = _open_source(source, real, old)
+        mode = stat.S_IMODE(old.st_mode)
+        group_kept = (new.st_uid, new.st_gid) == (old.st_uid, old.st_gid) or keep_owner(descriptor, new, old)
+        if hasattr(os, "listxattr"):
+            group_kept = _keep_xattrs(descriptor, source, names, group_kept)
+    finally:
+        source.let_go()
     if not group_kept:
         # Another group shall not see what only the old one could: its bits become those of "other".
         mode = mode & ~(stat.S_IRWXG | stat.S_ISGID) | (mode & stat.S_IRWXO) << 3
@@ -547,6 +555,20 @@ def _keep_attributes(descriptor: int, new: os.stat_result, real: str, old: os.st
         mode &= ~stat.S_ISUID
     if mode != stat.S_IMODE(new.st_mode):
         os.fchmod(descriptor, mode)
+
+
+def _open_source(source: Descriptor, real: str, old: os.stat_result) -> os.stat_result:
+    """Open the file whose attributes are kept, and give its status; where it is gone or may not be read, the one known."""
+    try:
+        status = os.fstat(source.take(os.open, real, os.O_RDONLY | CAREFUL))
+    except OSError as error:
+        if error.errno not in (*_NO_TEMP, *_NOT_PERMITTED):
+            raise
+        return old
+    if stat.S_ISREG(status.st_mode):
+        return status
+    source.let_go()
+    return old
 
 
 def keep_owner(descriptor: int, new: os.stat_result, old: os.stat_result) -> bool:
@@ -562,28 +584,28 @@ def keep_owner(descriptor: int, new: os.stat_result, old: os.stat_result) -> boo
     return new.st_gid == old.st_gid
 
 
-def _keep_xattrs(descriptor: int, real: str, group_kept: bool) -> bool:
-    """Copy user.* attributes, the SELinux context and the POSIX ACL, as far as permitted.
+def _keep_xattrs(descriptor: int, source: Descriptor, names: list[str], group_kept: bool) -> bool:
+    """Copy user.* attributes, the SELinux context and the POSIX ACL from an open file, as far as permitted.
 
     Never security.ima, .evm or .capability: they vouch for the old bytes. Say whether the group
     may have its bits of the mode: with an ACL they are the mask, which without it allows too much.
-    No link is followed: one that a stranger has just put there would give him another file's attributes.
     """
-    names = _xattrs(real)
     for name in names:
         if name.startswith("user.") or name == "security.selinux":
-            _keep_xattr(descriptor, real, name)
+            _keep_xattr(descriptor, source, name)
     if group_kept and _ACL in names:
-        group_kept = _keep_xattr(descriptor, real, _ACL)
+        group_kept = _keep_xattr(descriptor, source, _ACL)
     if (_ACL not in names or not group_kept) and _ACL in _xattrs(descriptor):
         # The directory's default ACL has given the temp one, which the mode would wake up (acl(5)).
         os.removexattr(descriptor, _ACL)
     return group_kept
 
 
-def _keep_xattr(descriptor: int, real: str, name: str) -> bool:
+def _keep_xattr(descriptor: int, source: Descriptor, name: str) -> bool:
+    if not source:
+        return False
     try:
-        os.setxattr(descriptor, name, os.getxattr(real, name, follow_symlinks=False))
+        os.setxattr(descriptor, name, os.getxattr(source.fileno(), name))
     except OSError as error:
         if error.errno not in (errno.ENODATA, *_NOT_PERMITTED):
             raise
