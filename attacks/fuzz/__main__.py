@@ -26,6 +26,8 @@ PIECE = 5000
 """Cases that one child goes through: its memory and its garbage are gone with it."""
 
 
+LONG = 30
+"""Minutes; a run that is shorter leaves the figures of the last long one alone."""
 KEPT_EVERY = 60
 """Seconds after which the results so far are written: a long run may be ended."""
 
@@ -128,7 +130,6 @@ def main() -> int:
     parser.add_argument("--only", help="targets whose names begin so")
     parser.add_argument("--case", type=int, help="load this case alone, and make it smaller if it is a finding")
     parser.add_argument("--replay", action="store_true", help="load what was once found")
-    parser.add_argument("--out", default="fuzz", help="the name of the results")
     options = parser.parse_args()
     begun = time.monotonic()
     all_targets = targets()
@@ -142,7 +143,7 @@ def main() -> int:
 
     def keep(tallies: dict[str, Tally]) -> Path:
         return record(
-            options.out,
+            "fuzz-short" if (options.minutes or 0) < LONG or options.only else "fuzz",
             begun,
             command=sys.argv[1:],
             seed=options.seed,

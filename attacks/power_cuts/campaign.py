@@ -44,7 +44,7 @@ EVERY = Plan(1.0, subsets=60, torn=60)
 OPERATIONS = 8
 SOME = Plan(0.12, subsets=20, torn=20)
 OPERATIONS_OF_CONTROLS = 24
-GUESS = 500  # states of a round, until there was one
+GUESS = 1000  # states of a round, until there was one
 
 
 class Task(NamedTuple):

@@ -22,6 +22,8 @@ from ..record import record
 from .measure import EXACT, Meter, Sample, Trend, trends
 from .work import TURNS, World, worlds
 
+LONG = 600
+"""Seconds; a run that is shorter leaves the figures of the last long one alone."""
 SAMPLES = 400
 """In a run, evenly spread, and at least one a second apart."""
 LEAKING_TURNS = {"heap": 1500, "resident": 6000, "descriptors": 300, "threads": 300, "files": 300}
@@ -103,7 +105,6 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m attacks.soak", description=__doc__.partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--out", default="soak", help="the name of the results")
     options = parser.parse_args()
     if any(os.environ.get(name) != value for name, value in EXACT.items()):
         # Once more, so that each allocation can be counted.
@@ -125,7 +126,7 @@ def main() -> int:
     growth = f"{', '.join(growing)} GROWS" if growing else "nothing grows"
     print(f"{samples[-1].turn} turns in {samples[-1].seconds:.0f} s, {growth}, {len(unseen)} leaks on purpose not seen")
     path = record(
-        options.out,
+        "soak" if options.seconds >= LONG else "soak-short",
         begun,
         command=sys.argv[1:],
         seed=options.seed,
