@@ -73,30 +73,32 @@ def is_large(value: Any, before: int | None) -> bool:
 
     A value of many parts takes as long to weigh as to write, and rarely grows a thousandfold at once.
     """
-    return (before is None or before >= SIZE) and weight(value) >= LARGE
+    return (before is None or before >= SIZE) and weight(value, LARGE) >= LARGE
 
 
-def weight(value: Any, depth: int = DEPTH) -> int:
-    """Guess how many leaves a value has, from a few of its items at each level: a large one shall not be walked twice."""
+def weight(value: Any, enough: int, depth: int = DEPTH) -> int:
+    """Guess how many leaves a value has, from a few of its items at each level, and from its longest ones.
+
+    Once it is `enough`, nothing more is looked at: each item of a large value that is touched has to come from memory.
+    """
     kind: Any = value.__class__
     if kind not in CONTAINERS or not value:
         return 1
-    items = value.values() if kind is dict else value
-    # All of this runs in C, and holds no list of the items: there may be many millions.
+    count = len(value)
+    if count >= enough or depth == 0:
+        return count
+    items: Any = value.values() if kind is dict else value
+    # This and the search for the longest run in C, and without a list of the items.
     if CONTAINERS.isdisjoint(map(type, items)):
-        return len(value)
-    count = sum(map(CONTAINERS.__contains__, map(type, items)))
-    if depth == 0:
-        return len(value) + sum(map(len, _inside(items)))
-    some = islice(_inside(items), 0, None, count // SAMPLE + 1)
-    weights = [weight(item, depth - 1) for item in some]
-    guess = sum(weights) * count // len(weights)
-    return len(value) + max(guess, weight(max(_inside(items), key=len), depth - 1))
-
-
-def _inside(items: Any) -> Any:
-    """Give those of the items that are containers."""
-    return compress(items, map(CONTAINERS.__contains__, map(type, items)))
+        return count
+    step = count // SAMPLE + 1
+    some: list[Any] = list(islice(items, 0, None, step) if kind is dict else items[::step])
+    guess = count * sum([weight(item, enough, depth - 1) for item in some]) // len(some)
+    if guess >= enough:
+        return guess
+    inside: Any = compress(items, map(CONTAINERS.__contains__, map(type, items)))
+    longest = max(inside, key=len)
+    return max(guess, count + weight(longest, enough, depth - 1))
 
 
 _MARKS = ("__dataclass_fields__", "__attrs_attrs__", "__struct_fields__", "__pydantic_fields__", "isoformat", "__members__")

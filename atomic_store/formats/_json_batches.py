@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
     Encode = Callable[[Any], str]
 
-BATCH = 2048  # items handed to the C encoder at once, at most
-LEAVES = 20_000  # of which, with all that is inside them, there should be so many, or some 200 KB of text
+TEXT = 1 << 16  # characters that a batch should make: with them and its items, the encoder stays in the processor's cache
+FIRST = 128  # items of the first batch, whose text tells how many the next one should have
+LEAVES = 20_000  # whatever has more of them, or some 200 KB of text, is taken apart
 
 
 def pieces(value: Any, keywords: dict[str, Any]) -> Iterator[str]:
@@ -34,11 +35,11 @@ def pieces(value: Any, keywords: dict[str, Any]) -> Iterator[str]:
         Exception: what json.dumps() raises.
     """
     encoder = json.JSONEncoder(**keywords)
-    return _pieces(value, weight(value), encoder.encode, encoder.item_separator, set())
+    return _pieces(value, encoder.encode, encoder.item_separator, set())
 
 
-def _pieces(value: Any, leaves: int, encode: Encode, comma: str, outside: set[int]) -> Iterator[str]:
-    if leaves <= LEAVES:
+def _pieces(value: Any, encode: Encode, comma: str, outside: set[int]) -> Iterator[str]:
+    if weight(value, LEAVES + 1) <= LEAVES:
         yield encode(value)
         return
     if id(value) in outside:
@@ -48,28 +49,20 @@ def _pieces(value: Any, leaves: int, encode: Encode, comma: str, outside: set[in
     mapping = kind is dict
     yield "{" if mapping else "["
     between = ""
-    for batch in _batches(value, max(1, min(BATCH, LEAVES * len(value) // leaves))):
-        if leaves == len(value) or weight(batch) <= 2 * LEAVES:
-            yield between + encode(batch)[1:-1]
+    make: Any = dict if mapping else list
+    size, items = FIRST, iter(value.items() if mapping else value)
+    while batch := make(islice(items, size)):
+        if weight(batch, LEAVES + 1) <= LEAVES:
+            text = encode(batch)[1:-1]
+            yield between + text
+            size = min(4 * size, len(batch) * TEXT // len(text) + 1, LEAVES)
         else:
             for item in batch:
                 # The key as the encoder writes it: {"key": 0} without the brace and the 0}.
                 yield between + (encode({item: 0})[1:-2] if mapping else "")
-                inside = batch[item] if mapping else item
-                yield from _pieces(inside, weight(inside), encode, comma, outside)
+                yield from _pieces(batch[item] if mapping else item, encode, comma, outside)
                 between = comma
+            size = max(1, size // 4)
         between = comma
     yield "}" if mapping else "]"
     outside.remove(id(value))
-
-
-def _batches(value: Any, size: int) -> Iterator[Any]:
-    """Cut a container into smaller ones of the same kind."""
-    kind: Any = value.__class__
-    if kind is dict:
-        items = iter(value.items())
-        while batch := dict(islice(items, size)):
-            yield batch
-    else:
-        for start in range(0, len(value), size):
-            yield value[start : start + size]
