@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import _thread
 import contextlib
+import itertools
 import os
 import pickle
 import signal
+import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -218,6 +221,43 @@ def test_ctrl_c_leaves_no_upload_and_a_whole_value(
         if not fault.happened:
             return
     raise AssertionError("no commit without an interrupt")
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_ctrl_c_while_a_thread_starts_leaves_no_upload(
+    place: S3Object, server: Server, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Ctrl-C just when a thread has begun to send, before its pool knows it: what it sends is waited for all the same."""
+    server.poke(place.key, b"old")
+    start, started = threading.Thread.start, itertools.count(1)
+
+    def interrupted(thread: threading.Thread) -> None:
+        sending = thread.name.startswith("atomic_store upload")
+        if not sending or next(started) != number:
+            start(thread)
+            return
+        before = len(proxy.seen)
+        start(thread)
+        while len(proxy.seen) == before:
+            time.sleep(0.001)
+        raise KeyboardInterrupt
+
+    proxy.fail(Fault("", times=100, forward=True, heard=True, meanwhile=lambda: time.sleep(0.1)))
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt), place.replace(place.version()) as file:
+        file.write(bytes(33 * MB))
+    assert server.peek(place.key) == b"old"
+    assert server.uploads() == []
+
+
+def test_thread_that_comes_too_late_sends_nothing(place: S3Object) -> None:
+    """A thread that begins only after the upload was given up makes no request: nobody would take back what it does."""
+    made: list[int] = []
+    upload = _s3_upload.Upload(place)
+    upload._run(made.append, 1)
+    upload.abort(KeyboardInterrupt())
+    upload._run(made.append, 2)
+    assert made == [1]
 
 
 def test_lost_answer_to_the_begin_of_an_upload_is_survived(place: S3Object, server: Server, proxy: Proxy) -> None:

@@ -11,6 +11,7 @@ from .base import StoredFile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
     from typing import Any
 
@@ -139,7 +140,8 @@ class Upload:
     """A multipart upload. All its requests are made by threads of its own.
 
     That is also why Ctrl-C loses nothing: it strikes the main thread, never between an answer and
-    the note of what was answered. Who aborts waits for the threads, and then knows what there is.
+    the note of what was answered. Who aborts waits for the requests, and then knows what there is.
+    The pool could not tell: Ctrl-C while it starts a thread leaves one that it does not know.
     """
 
     def __init__(self, place: S3Object) -> None:
@@ -152,10 +154,13 @@ class Upload:
         self._failure: BaseException | None = None
         self._sent = 0
         self._counting = threading.Lock()
+        self._requests = threading.Condition()
+        self._running = 0
+        self._over = False
 
     def begin(self, options: dict[str, Any]) -> None:
         """Start the upload; the metadata goes along here and never again."""
-        self._threads.submit(self._begin, options).result()
+        self._threads.submit(self._run, self._begin, options).result()
 
     def send(self, part: bytearray) -> int:
         """Send one more part as soon as there is a free thread; give how many there are then."""
@@ -163,7 +168,7 @@ class Upload:
         self._raise_failure()
         self._report()
         self._count += 1
-        self._threads.submit(self._send, self._count, part)
+        self._threads.submit(self._run, self._send, self._count, part)
         return self._count
 
     def complete(self, write: Write) -> Version:
@@ -185,6 +190,9 @@ class Upload:
 
     def abort(self, error: BaseException) -> None:
         """Wait for what is on its way, then abort: a part that arrives later would stay."""
+        with self._requests:
+            self._over = True
+            self._requests.wait_for(lambda: not self._running)
         self._threads.shutdown(cancel_futures=True)
         if self._id is None:
             return
@@ -195,6 +203,19 @@ class Upload:
                 f"the unfinished upload {self._id} of {self._place.path!r} could not be aborted ({failure}): "
                 "abort_stale_uploads() removes it"
             )
+
+    def _run(self, request: Callable[..., None], *args: Any) -> None:
+        """Make a request in this thread, unless it is too late for that."""
+        with self._requests:
+            if self._over:
+                return
+            self._running += 1
+        try:
+            request(*args)
+        finally:
+            with self._requests:
+                self._running -= 1
+                self._requests.notify_all()
 
     def _begin(self, options: dict[str, Any]) -> None:
         try:
