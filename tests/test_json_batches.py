@@ -129,10 +129,14 @@ def test_large_value_is_stored_like_a_small_one(
     assert len(taken) == apart
 
 
-def test_large_value_needs_no_second_copy_of_its_text(tmp_path: Path) -> None:
-    """Committing 7 MB of JSON takes less than 4 MB of memory beside the value."""
+@pytest.mark.parametrize("stored", [False, True])
+def test_large_value_needs_no_second_copy_of_its_text(tmp_path: Path, stored: bool) -> None:
+    """Committing 7 MB of JSON takes less than 4 MB of memory beside the value, also where an empty list was stored."""
     value = [{"id": n, "name": "x" * 30, "some": [1, 2, 3]} for n in range(100_000)]
     store = atomic_store.open(tmp_path / "large.json", on_conflict="raise")
+    if stored:
+        store.value = []
+        store.commit()
     store.value = value
     tracemalloc.start()
     try:
@@ -155,6 +159,35 @@ def test_refused_item_deep_in_a_large_value_leaves_the_old_file(tmp_path: Path) 
     assert any("large.json" in note for note in caught.value.__notes__)
     assert path.read_text() == "[1]"
     assert os.listdir(tmp_path) == ["large.json"]
+
+
+@pytest.mark.parametrize("before", [None, 2, 3_000_000])
+@pytest.mark.parametrize(
+    "value",
+    [
+        list(range(300_000)),
+        {"turn": 0, "by": {}, "for": {}, "of": {}, "stations": [{"id": n, "name": "x"} for n in range(100_000)]},
+        {"a": {"b": {"c": dict.fromkeys(range(300_000))}}},
+        {"jobs": [{"id": n, "history": [n] * 5000} for n in range(50)]},
+    ],
+    ids=["list", "records", "deep", "many of some length"],
+)
+def test_value_that_has_grown_at_once_is_not_taken_for_a_small_one(value: Any, before: int | None) -> None:
+    """Whatever it replaces, nothing or an empty list: a large value is written in pieces."""
+    assert _json.is_large(value, before)
+
+
+@pytest.mark.parametrize("before", [None, 2])
+def test_small_value_is_not_weighed(monkeypatch: pytest.MonkeyPatch, before: int | None) -> None:
+    """A value without a long container goes the short way, whose price is a commit's."""
+
+    def weight(*_: object) -> int:
+        raise AssertionError("it was weighed")
+
+    monkeypatch.setattr(_json, "weight", weight)
+    small: list[Any] = [0, "x" * 5000, [], {"n": 1}, {"turn": 0, "stations": [{"runs": [1, 2, 3]}] * 700}]
+    for value in small:
+        assert not _json.is_large(value, before)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,8 @@ simple = True
 damage = (json.JSONDecodeError, UnicodeDecodeError)
 text = True
 
-SIZE = 1_000_000  # bytes; whatever replaces less is taken for small
+SIZE = 1_000_000  # bytes; whatever replaces less is taken for small unless it has a long container
+LONG = 1000  # items; to weigh a value with so many takes no time beside writing it
 LARGE = 200_000  # leaves, some 2 MB of text: below, one json.dumps() is as fast and simpler
 PIECEWISE = {"ensure_ascii", "allow_nan", "separators"}  # the keywords that change each item alike, wherever it stands
 CONTAINERS = frozenset((dict, list, tuple))  # exactly these: what a subclass makes of itself is its own affair
@@ -71,9 +72,28 @@ def _text(content: Any) -> Any:
 def is_large(value: Any, before: int | None) -> bool:
     """Guess whether a value is large; `before` is the size of what it replaces in bytes, None: not known.
 
-    A value of many parts takes as long to weigh as to write, and rarely grows a thousandfold at once.
+    A value of many parts takes as long to weigh as to write. So what replaces little, or nothing, is
+    weighed only if there is something long in it.
     """
-    return (before is None or before >= SIZE) and weight(value, LARGE) >= LARGE
+    return ((before or 0) >= SIZE or _has_a_long_one(value)) and weight(value, LARGE) >= LARGE
+
+
+def _has_a_long_one(value: Any) -> bool:
+    """Say whether there is a long container near the top, as in whatever grows large by and by."""
+    level = [value]
+    for _ in range(DEPTH):
+        inside: list[Any] = []
+        looked_into = 0
+        for item in level:  # not by the means of weight(): to set those up takes longer than so few items do
+            kind: Any = item.__class__
+            if kind in CONTAINERS:
+                if len(item) >= LONG:
+                    return True
+                if looked_into < SAMPLE:
+                    looked_into += 1
+                    inside += item.values() if kind is dict else item
+        level = inside
+    return False
 
 
 def weight(value: Any, enough: int, depth: int = DEPTH) -> int:
@@ -96,9 +116,14 @@ def weight(value: Any, enough: int, depth: int = DEPTH) -> int:
     guess = count * sum([weight(item, enough, depth - 1) for item in some]) // len(some)
     if guess >= enough:
         return guess
-    inside: Any = compress(items, map(CONTAINERS.__contains__, map(type, items)))
-    longest = max(inside, key=len)
+    longest = max(_inside(value), key=len)
     return max(guess, count + weight(longest, enough, depth - 1))
+
+
+def _inside(container: Any) -> Any:
+    """Give those of the items that are containers."""
+    items = container.values() if container.__class__ is dict else container
+    return compress(items, map(CONTAINERS.__contains__, map(type, items)))
 
 
 _MARKS = ("__dataclass_fields__", "__attrs_attrs__", "__struct_fields__", "__pydantic_fields__", "isoformat", "__members__")
