@@ -158,6 +158,22 @@ def test_content_that_breaks_its_parser_is_a_load_error(path: Path, format: str,
     assert isinstance(refuse(path, format, content).__cause__, Exception)
 
 
+def test_memory_that_a_damaged_file_has_taken_is_not_told_without_a_path(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the claim of a pickle leaves no memory for reading on, that is a LoadError as well."""
+    path.write_bytes(pickle.dumps([1] * 100))
+
+    def exhausted(*_: object) -> bytes:
+        raise MemoryError
+
+    monkeypatch.setattr("atomic_store.locations._local.Reader._take", exhausted)
+    with pytest.raises(LoadError, match="MemoryError") as caught:
+        atomic_store.open(path, format="pickle")
+    assert isinstance(caught.value.__cause__, MemoryError)
+    assert (caught.value.path, caught.value.format) == (path, "pickle")
+
+
 def test_length_that_a_file_claims_is_not_believed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A pickle of 30 bytes that claims to hold 256 MB is read by pieces: nobody sets that much memory aside twice."""
     path.write_bytes(b"\x80\x04\x8e" + struct.pack("<Q", 1 << 28) + b"x" * 16)

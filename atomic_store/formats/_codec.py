@@ -178,7 +178,8 @@ class Codec:
             _say_what_is_stored(error, source.size)
             raise
         except Exception as error:
-            if error is source.error:
+            # Memory that ran out while reading is what a damaged file has claimed to need, and no fault of the place.
+            if error is source.error and not isinstance(error, MemoryError):
                 raise
             sound = self.functions.damage is not None and not isinstance(error, self.functions.damage)
             raise self._refusal([error], name, source.size, sound) from error
