@@ -563,6 +563,26 @@ def test_attributes_never_come_without_the_mode_that_guards_them(tmp_path: Path)
     assert (os.listxattr(path), stat.S_IMODE(path.stat().st_mode)) == (["user.mark"], 0o600)
 
 
+def test_acl_of_a_file_that_has_come_meanwhile_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file with an ACL that comes just after the names were listed keeps it: its mode alone would allow too much."""
+    path, other = tmp_path / "state.json", with_acl(tmp_path / "other", "u:1:rw,g::-,o::-")
+    wanted = acl(other)
+    path.write_text("1")
+    set_attribute(path, "user.mark", b"1")
+    listxattr = os.listxattr
+
+    def late(file: str | int, *, follow_symlinks: bool = True) -> list[str]:
+        found = listxattr(file, follow_symlinks=follow_symlinks)
+        if file == str(path):
+            other.replace(path)
+        return found
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(os, "listxattr", late)
+        put(path, 2)
+    assert (path.read_text(), acl(path)) == ("2", wanted)
+
+
 def test_attributes_of_a_pipe_are_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What has come in the place of the file and is no file keeps nothing, and nobody waits for its other end."""
     path = tmp_path / "state.json"

@@ -153,7 +153,6 @@ class Upload:
         self._parts: dict[int, dict[str, Any]] = {}
         self._failure: BaseException | None = None
         self._sent = 0
-        self._counting = threading.Lock()
         self._requests = threading.Condition()
         self._running = 0
         self._over = False
@@ -230,7 +229,7 @@ class Upload:
             self._failure = self._failure or failure
         else:
             self._parts[number] = {"PartNumber": number, **self._named(answer)}
-            with self._counting:
+            with self._requests:
                 self._sent += len(part)
         finally:
             self._free.release()
@@ -257,7 +256,7 @@ class Upload:
         }
 
     def _report(self) -> None:
-        with self._counting:
+        with self._requests:
             sent, self._sent = self._sent, 0
         if sent and self._place.progress is not None:
             self._place.progress(sent)

@@ -537,14 +537,13 @@ def _keep_attributes(descriptor: int, new: os.stat_result, real: str, old: os.st
     """
     source = Descriptor()
     try:
-        names = _xattrs(real) if hasattr(os, "listxattr") else []
+        names = _xattrs(real)
         if names:
             # All from one file: a secret one that is put there meanwhile shall not show its own under this one's mode.
-            old = _open_source(source, real, old)
+            old, names = _open_source(source, real, old, names)
         mode = stat.S_IMODE(old.st_mode)
         group_kept = (new.st_uid, new.st_gid) == (old.st_uid, old.st_gid) or keep_owner(descriptor, new, old)
-        if hasattr(os, "listxattr"):
-            group_kept = _keep_xattrs(descriptor, source, names, group_kept)
+        group_kept = _keep_xattrs(descriptor, source, names, group_kept)
     finally:
         source.let_go()
     if not group_kept:
@@ -557,18 +556,18 @@ def _keep_attributes(descriptor: int, new: os.stat_result, real: str, old: os.st
         os.fchmod(descriptor, mode)
 
 
-def _open_source(source: Descriptor, real: str, old: os.stat_result) -> os.stat_result:
-    """Open the file whose attributes are kept, and give its status; where it is gone or may not be read, the one known."""
+def _open_source(source: Descriptor, real: str, old: os.stat_result, names: list[str]) -> tuple[os.stat_result, list[str]]:
+    """Open the file whose attributes are kept; give its status and their names, or what is known if it cannot be opened."""
     try:
         status = os.fstat(source.take(os.open, real, os.O_RDONLY | CAREFUL))
     except OSError as error:
         if error.errno not in (*_NO_TEMP, *_NOT_PERMITTED):
             raise
-        return old
+        return old, names
     if stat.S_ISREG(status.st_mode):
-        return status
+        return status, _xattrs(source.fileno())
     source.let_go()
-    return old
+    return old, names
 
 
 def keep_owner(descriptor: int, new: os.stat_result, old: os.stat_result) -> bool:
@@ -614,6 +613,8 @@ def _keep_xattr(descriptor: int, source: Descriptor, name: str) -> bool:
 
 
 def _xattrs(file: str | int) -> list[str]:
+    if not hasattr(os, "listxattr"):
+        return []
     try:
         return os.listxattr(file, follow_symlinks=isinstance(file, int))
     except FileNotFoundError:

@@ -24,8 +24,6 @@ from .targets import Case, Target, targets
 REGRESSIONS = Path(__file__).resolve().parent / "regressions"
 PIECE = 5000
 """Cases that one child goes through: its memory and its garbage are gone with it."""
-
-
 LONG = 30
 """Minutes; a run that is shorter leaves the figures of the last long one alone."""
 KEPT_EVERY = 60
