@@ -23,7 +23,7 @@ import pytest
 import atomic_store
 from atomic_store.formats import _paused
 
-LARGE: dict[str, Any] = {"text": "x" * 1_000_000}
+LARGE: dict[str, Any] = {"text": "x" * 1_000_000, "part": []}  # the collector minds only what can hold something
 seen: list[bool] = []  # whether the collector was on, each time that something was decoded
 meanwhile: list[Callable[[], object]] = []  # what happens while it is
 
@@ -98,6 +98,25 @@ def test_collector_is_off_where_nobody_knows_the_size(tmp_path: Path) -> None:
     atomic_store.open(path, format=format)
     assert seen == [False]
     assert gc.isenabled()
+
+
+def test_what_was_loaded_is_old(load: Callable[[], object]) -> None:
+    """The next collection of young objects does not go through the value, and nothing is kept from later ones."""
+    value = load()
+    assert any(found is value for found in gc.get_objects(generation=2))
+    assert gc.get_freeze_count() == 0
+
+
+def test_what_the_program_has_frozen_stays_frozen(load: Callable[[], object]) -> None:
+    """A server that froze its objects before it forks still shares their memory with its children, after a load too."""
+    gc.freeze()
+    try:
+        frozen = gc.get_freeze_count()
+        value = load()
+        assert gc.get_freeze_count() == frozen
+        assert any(found is value for found in gc.get_objects())
+    finally:
+        gc.unfreeze()
 
 
 def test_failed_load_leaves_the_collector_on(load: Callable[[], object]) -> None:
@@ -229,6 +248,7 @@ def test_interrupt_at_any_step_leaves_the_collector_on() -> None:
         interrupt = Interrupt(turn)
         attacked(interrupt)
         assert gc.isenabled()
+        assert gc.get_freeze_count() == 0
         seen.clear()
         _paused.without_collection(look, 1)
         assert seen == [False]
@@ -244,10 +264,33 @@ def test_signal_handler_that_loads_leaves_the_collector_on() -> None:
         interrupt = Interrupt(turn, lambda: _paused.without_collection(look, 2))
         attacked(interrupt)
         assert gc.isenabled()
+        assert gc.get_freeze_count() == 0
         assert not _paused._loads
         if interrupt.left > 0:
             break
     assert turn > 10
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_fork_by_another_thread_at_any_step_leaves_the_child_with_the_collector_on() -> None:
+    """Whatever the pause was at when another thread forks, the child collects, and all that it has."""
+    good: list[bool] = []
+
+    def fork() -> None:
+        good.append(in_child(lambda: gc.isenabled() and gc.get_freeze_count() == 0))
+
+    def fork_elsewhere() -> None:
+        thread = threading.Thread(target=fork)
+        thread.start()
+        thread.join()
+
+    for turn in count(1):
+        interrupt = Interrupt(turn, fork_elsewhere)
+        attacked(interrupt)
+        if interrupt.left > 0:
+            break
+    assert turn > 10
+    assert good == [True] * (turn - 1)
 
 
 def test_bytes_are_gone_before_json_is_parsed(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 A decoder makes objects by the million, and none of them is garbage. The collector looks at all of them again and again
 meanwhile: on Python 3.11 that is half the time of a JSON load, and four fifths of a pickle's. It belongs to the
-process, so other threads go without it too until the load has ended.
+process, so other threads go without it too until the load has ended. Then all that was made counts as old: the next
+collection of young objects would go through the whole value once more.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _lock = RLock()  # reentrant: a signal handler may load a store of its own in the middle of a step
 _loads: set[object] = set()  # a token for each load that is at work
 _was_on = False  # whether the last of them has to turn the collector on again
+_ages = False  # whether everything is frozen, by us and for a moment
 
 
 def without_collection(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
@@ -50,15 +52,32 @@ def _resume(load: object) -> None:
     with _lock:
         _loads.discard(load)
         if not _loads and _was_on:
+            _make_old()
             gc.enable()
             _was_on = False  # last: whoever is interrupted before begins again
 
 
+def _make_old() -> None:
+    """Move all objects to the oldest generation, looking at none: out of the permanent one, which a freeze puts them in.
+
+    Where the program itself keeps objects frozen, to share their memory after a fork, all stay where they are.
+    """
+    global _ages
+    if _ages or not gc.get_freeze_count():
+        _ages = True
+        gc.freeze()
+        gc.unfreeze()
+        _ages = False
+
+
 def _after_fork() -> None:
     """In the child no load is at work but one that has forked, and that may never end there."""
-    global _lock, _was_on
+    global _lock, _was_on, _ages
     _lock = RLock()
     _loads.clear()
+    if _ages:
+        gc.unfreeze()
+        _ages = False
     if _was_on:
         gc.enable()
         _was_on = False
