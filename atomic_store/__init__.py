@@ -23,7 +23,6 @@ from .errors import (
     UncertainCommitError,
     VersionError,
 )
-from .formats.base import AbstractFormatBstr, AbstractFormatFile, WrapBinaryFormat
 from .store import AtomicStore
 
 TYPE_CHECKING = False
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar, overload
 
     from .checking import check
+    from .formats.base import AbstractFormatBstr, AbstractFormatFile, WrapBinaryFormat
     from .formats.wrappers import Compressed, Signed, Verified, Versioned
     from .locations._local import LocalFile
     from .locations._s3 import S3Object
@@ -196,6 +196,7 @@ def open(
     )
 
 
+_BASES = ("AbstractFormatBstr", "AbstractFormatFile", "WrapBinaryFormat")
 _WRAPPERS = ("Compressed", "Signed", "Verified", "Versioned")
 _ELSEWHERE = {
     "LocalFile": "locations._local",
@@ -203,6 +204,7 @@ _ELSEWHERE = {
     "atomic_write": "writing",
     "check": "checking",
     "open_dict": "mapping",
+    **dict.fromkeys(_BASES, "formats.base"),
     **dict.fromkeys(_WRAPPERS, "formats.wrappers"),
 }
 

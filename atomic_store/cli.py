@@ -262,7 +262,9 @@ class Form:
         if file is None:
             return None
         with file, Progress(f"reading {place.path!r}", file.size) as progress:
-            return formats.resolve(self._packing).load(Watched(file, progress)), file.version
+            watched = Watched(file, progress)
+            content = formats.resolve(self._packing).load(watched) if self._packs else watched.readall()
+            return content, file.version
 
     def load(self, content: bytes, path: Any) -> Any:
         """Decode the value."""

@@ -57,6 +57,7 @@ OPEN_EXISTING = f"open('b', 'w').write('[1]'); {IMPORT}; assert atomic_store.ope
 OPEN_FLAT = f"{IMPORT}; store = atomic_store.open('c', {{}})"
 SHOW = "open('e.json', 'w').write('{}'); from atomic_store.cli import main; assert main(['show', 'e.json']) == 0"
 # gettext, which argparse asks for its words, looks for a translation.
+CRON = f"{IMPORT}\nwith atomic_store.open('e.json', []) as store: store.value.append(1)"
 PARSER = "argparse; argparse.ArgumentParser()"
 OPEN_NESTED = f"{IMPORT}; store = atomic_store.open('e', {{'a': []}})"
 OPEN_PICKLE = f"{IMPORT}; store = atomic_store.open('d', None, 'pickle')"
@@ -110,8 +111,21 @@ def test_command_loads_no_part_of_the_library_in_vain(python: Path, tmp_path: Pa
     assert parts == {"atomic_store"} | {
         f"atomic_store.{name}"
         for name in (
-            *("cli", "errors", "store", "formats", "formats.base", "formats._codec", "formats._json"),
+            *("cli", "errors", "store", "formats", "formats._codec", "formats._json"),
             *("locations", "locations.base", "locations._descriptor", "locations._local"),
+        )
+    }
+
+
+def test_cron_script_loads_no_part_of_the_library_in_vain(python: Path, tmp_path: Path) -> None:
+    """Who loads a JSON file, changes the value and saves it pays for the modules that do that, and for no other."""
+    parts = {name for name in loaded(python, CRON, tmp_path) if name.startswith("atomic_store")}
+    assert parts == {"atomic_store"} | {
+        f"atomic_store.{name}"
+        for name in (
+            *("errors", "store", "formats", "formats._codec", "formats._json"),
+            *("locations", "locations.base", "locations._descriptor", "locations._flock", "locations._local"),
+            *("locations._names", "locations._writer"),
         )
     }
 

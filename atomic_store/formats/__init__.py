@@ -72,10 +72,10 @@ def resolve(
     if isinstance(name, str) and name in NAMES:
         public, functions = _builtin(name)
     elif isinstance(name, str):
-        public, functions = codec.find(_installed(name))
+        public, functions = _found(_installed(name))
         functions.label = name
     else:
-        public, functions = codec.find(name)
+        public, functions = _found(name)
     load_kwargs, dump_kwargs = _keywords("load_kwargs", load_kwargs), _keywords("dump_kwargs", dump_kwargs)
     if type is None:
         found: Codec = codec.Codec(public, functions, is_binary, load_kwargs, dump_kwargs)
@@ -138,6 +138,12 @@ def _the_codec() -> Any:
 
         _kept["codec"] = _codec
     return _kept["codec"]
+
+
+def _found(format: Any) -> tuple[Any, Any]:
+    from ._interfaces import find  # here: only a format that is none of ours pays
+
+    return find(format)
 
 
 def _builtin(name: str) -> tuple[Any, Any]:

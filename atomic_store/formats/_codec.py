@@ -6,17 +6,14 @@ once; what dump has written, if it was called before, says what to try first.
 
 from __future__ import annotations
 
-import io
-
 from ..errors import AtomicStoreError, FormatError, LoadError, describe
-from .base import WrapBinaryFormat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from _typeshed import WriteableBuffer
+    from ._streams import Sink, Source
 
 
 class Functions:
@@ -111,6 +108,8 @@ class Codec:
             raise
 
     def _dump(self, value: Any, file: Any) -> None:
+        from ._streams import Sink
+
         sink = Sink(file, self.is_binary)
         sink.load_kwargs = self.load_kwargs
         try:
@@ -131,6 +130,8 @@ class Codec:
             OSError: the file cannot be read.
         """
         if self.functions.streams and not self._takes_text:
+            from ._streams import Source  # here, as below: JSON needs none of them
+
             return self._load_from(Source(file), file.name)
         if self.functions.damage is not None and not self._takes_text:
             return self._load_from(Once(file.read()), file.name)
@@ -164,12 +165,8 @@ class Codec:
         """Say whether this value is written as text: a named format says so itself, any other one by writing str."""
         if self.functions.text is not None:
             return self.functions.text
-        sink = Sink(io.BytesIO(), self.is_binary)
-        try:
-            self.functions.dump(value, sink, **self.dump_kwargs)
-        except Exception:
-            return False
-        return bool(sink.spoke_text)
+        sink = self._tried(value)
+        return sink is not None and bool(sink.spoke_text)
 
     def _load_from(self, source: Source | Once, name: Any) -> Any:
         try:
@@ -211,11 +208,9 @@ class Codec:
         given = str(content, "utf-8") if as_text else content  # all of it is text, whether load looks at all of it or not
         if self.functions.whole:
             return self.functions.load(given, **self.load_kwargs)
-        file: Any = Content(content)
-        file.name, file.size = name, len(content)
-        if as_text:
-            file = io.TextIOWrapper(file, "utf-8", newline="")  # line ends are as they are stored: csv asks for it too
-        return self.functions.load(file, **self.load_kwargs)
+        from ._streams import as_file
+
+        return self.functions.load(as_file(content, as_text, name), **self.load_kwargs)
 
     def _takes_without_keywords(self, content: bytes, name: Any) -> bool:
         """Say whether the format takes the bytes without load_kwargs: then those, and not the bytes, are what fails."""
@@ -250,12 +245,19 @@ class Codec:
 
     def _is_nothing(self, value: Any) -> bool:
         """Say whether the format writes nothing for this value: {} in TOML, [] in CSV, but not None in YAML."""
-        sink = Sink(io.BytesIO(), self.is_binary)
+        sink = self._tried(value)
+        return sink is not None and not sink.written
+
+    def _tried(self, value: Any) -> Sink | None:
+        """Dump the value into memory, to see what comes; None: the format refuses it."""
+        from ._streams import Sink, as_file
+
+        sink = Sink(as_file(b"", False, None), self.is_binary)
         try:
             self.functions.dump(value, sink, **self.dump_kwargs)
         except Exception:
-            return False
-        return not sink.written
+            return None
+        return sink
 
     def _is_empty_for(self, value: Any) -> bool:
         """Say whether an empty file loads as this very value."""
@@ -265,7 +267,6 @@ class Codec:
             return False
 
 
-BUFFER = 1 << 16
 LARGE = 1_000_000  # bytes; for less, the garbage collector takes no time to speak of
 
 
@@ -276,80 +277,6 @@ def decode(size: int | None, function: Callable[..., Any], *args: Any, **kwargs:
     from ._paused import without_collection
 
     return without_collection(function, *args, **kwargs)
-
-
-class Sink(io.RawIOBase):
-    """The file that dump gets: takes bytes or str, and nothing any more once it was closed.
-
-    Closing it closes nothing underneath: what was written is kept.
-    """
-
-    before: int | None = None  # see Text
-    encoding = None  # rapidjson and others look: None means bytes, and str is welcome as well
-    load_kwargs: Any = None  # by which what is written will be read: Verified reads it at once
-
-    def __init__(self, file: Any, is_binary: bool | None) -> None:
-        self._file = file
-        self._is_binary = is_binary
-        self._pieces: list[bytes] = []
-        self._waiting = 0
-        self.name = getattr(file, "name", None)
-        self.written = 0
-        self.spoke_text: bool | None = None
-
-    def writable(self) -> bool:
-        """Say yes."""
-        return True
-
-    def write(self, data: Any) -> int:
-        """Take all of it; str is written as UTF-8."""
-        if self.closed:
-            raise ValueError("write to a closed file: this dump is over")
-        is_text = isinstance(data, str)
-        if is_text is self._is_binary:
-            wanted = "a bytes-like object is required by is_binary=True" if is_text else "str is required by is_binary=False"
-            raise TypeError(f"{wanted}, not {type(data).__name__}")
-        piece: Any = data.encode("utf-8") if is_text else data if type(data) is bytes else memoryview(data).cast("B")
-        size = len(piece)
-        if size:
-            self.spoke_text = is_text
-            self.written += size
-        if size >= BUFFER:
-            self.flush()
-            self._file.write(piece)
-        else:
-            self._pieces.append(bytes(piece))
-            self._waiting += size
-            if self._waiting >= BUFFER:
-                self.flush()
-        return len(data) if is_text else size
-
-    def flush(self) -> None:
-        """Hand on what waits: csv and others write every field by itself, and each write of a place costs."""
-        pieces, self._pieces, self._waiting = self._pieces, [], 0
-        if pieces:
-            self._file.write(b"".join(pieces))
-
-    def end(self) -> None:
-        """Take nothing more; what still waits is of a dump that has failed."""
-        self._pieces.clear()
-        self.close()
-
-    def tell(self) -> int:
-        """Say how many bytes were written."""
-        if self.closed:
-            raise ValueError("tell of a closed file")
-        position: int = self._file.tell()
-        return position + self._waiting
-
-    def fileno(self) -> int:
-        """Give the descriptor where the place has one; what is written through it counts as well."""
-        if self.closed:
-            raise ValueError("fileno of a closed file")
-        self.flush()
-        number: int = self._file.fileno()
-        self.written += 1
-        return number
 
 
 class Text:
@@ -385,116 +312,6 @@ class Once:
         """Give all of them."""
         content, self._content = self._content, b""
         return content
-
-
-class Content(io.BytesIO):
-    """The stored bytes as a seekable file, for messages with the name of the place."""
-
-    name: Any = None
-    size: int | None = None
-
-
-class Source(io.RawIOBase):
-    """The stored bytes as a stream, remembering what reading it has raised: that is no refusal of the format."""
-
-    def __init__(self, file: Any) -> None:
-        self._file = file
-        self.name = file.name
-        self.size = file.size
-        self.error: Exception | None = None
-
-    def readable(self) -> bool:
-        """Say yes."""
-        return True
-
-    def readinto(self, buffer: WriteableBuffer) -> int:
-        """Read what comes next into the buffer."""
-        try:
-            size: int = self._file.readinto(buffer)
-        except Exception as error:
-            self.error = error
-            raise
-        return size
-
-
-# What a format may call its writer and its reader, first come, first served, and whether these
-# work on the encoded value as a whole rather than on a file.
-_INTERFACES = (
-    ("dump", "load", False),
-    ("dumps", "loads", True),
-    ("packb", "unpackb", True),
-    ("dump_json", "validate_json", True),  # pydantic.TypeAdapter
-    ("model_dump_json", "model_validate_json", True),  # a pydantic model class
-    ("encode", "decode", True),
-)
-_HANGS = "cbor"  # the load() of this old package never returns from a truncated file; its loads() does
-
-
-def find(format: Any) -> tuple[Any, Functions]:
-    """Find the two functions of a format object; give what the store shows as its format, and them.
-
-    Raises:
-        FormatError: nothing fits; the message lists what was found.
-    """
-    label, takes_text = _label(format), _takes_text(format)
-    if _is_pair(format):
-        dumps, loads = format
-        return format, Functions(f"({_label(dumps)}, {_label(loads)})", _writing(dumps), loads, whole=True)
-    if _offers(format, "safe_dump", "safe_load"):
-        return format, Functions(label, *_safe(format))
-    for writer, reader, whole in _INTERFACES:
-        if not _offers(format, writer, reader) or (label == _HANGS and not whole):
-            continue
-        if not whole:
-            streams, objects = (getattr(format, name, None) is True for name in ("streams", "holds_objects"))  # our wrappers
-            return format, Functions(label, format.dump, format.load, False, streams, takes_text, objects)
-        functions = Functions(label, _writing(getattr(format, writer)), getattr(format, reader), True, takes_text=takes_text)
-        return WrapBinaryFormat(format) if writer == "dumps" else format, functions
-    names = [name for writer, reader, _ in _INTERFACES for name in (writer, reader)]
-    found = [name for name in names if callable(getattr(format, name, None))]
-    raise FormatError(
-        "format should be a name, a pair of callables (dumps, loads), or an object with two that belong together, "
-        f"such as dump and load; {format!r} has " + (f"only {', '.join(found)}" if found else "none of these")
-    )
-
-
-def _is_pair(format: Any) -> bool:
-    return isinstance(format, tuple) and len(format) == 2 and all(map(callable, format))  # pyright: ignore[reportUnknownArgumentType]  # any tuple
-
-
-def _offers(format: Any, *names: str) -> bool:
-    return all(callable(getattr(format, name, None)) for name in names)
-
-
-def _takes_text(format: Any) -> bool | None:
-    """Read what the author of a format may have said by a class attribute `is_binary`."""
-    is_binary = getattr(format, "is_binary", None)
-    return not is_binary if isinstance(is_binary, bool) else None
-
-
-def _writing(dumps: Callable[..., Any]) -> Callable[..., None]:
-    def dump(value: Any, file: Any, **kwargs: Any) -> None:
-        file.write(dumps(value, **kwargs))
-
-    return dump
-
-
-def _safe(module: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """Give PyYAML's safe functions, or those that a Dumper or Loader among the keywords asks for."""
-
-    def dump(value: Any, file: Any, **kwargs: Any) -> None:
-        kwargs.setdefault("sort_keys", False)  # a mapping has an order, and it is the value's
-        (module.dump if "Dumper" in kwargs else module.safe_dump)(value, file, **kwargs)
-
-    def load(file: Any, **kwargs: Any) -> Any:
-        return (module.load if "Loader" in kwargs else module.safe_load)(file, **kwargs)
-
-    return dump, load
-
-
-def _label(format: Any) -> str:
-    names = (getattr(format, attribute, None) for attribute in ("label", "__name__"))
-    return next((name for name in names if isinstance(name, str)), type(format).__name__)
 
 
 def _is_mismatch(error: BaseException) -> bool:
