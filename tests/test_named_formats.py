@@ -181,6 +181,28 @@ def test_key_that_is_there_twice_is_told_without_its_values(path: Path) -> None:
     assert atomic_store.open(path, default={}, format="yaml", load_kwargs=twice).value == {"a": 1}
 
 
+@pytest.mark.parametrize("tag", ["timestamp", "int", "float", "bool", "null", "binary"])
+@pytest.mark.parametrize("kind", ["[*a17, *a17]", "{x: *a17}"])
+def test_tag_of_another_kind_is_told_without_the_value(path: Path, tag: str, kind: str) -> None:
+    """A list of a million items, by aliases, that says to be a date is refused with a message of one line, and so is any."""
+    lines = ["a0: &a0 [x]", *(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 18)), f"a18: !!{tag} {kind}"]
+    path.write_text("\n".join(lines))
+    with pytest.raises(LoadError) as caught:
+        atomic_store.open(path, default={}, format="yaml")
+    assert len(str(caught.value.__cause__)) < 1000
+
+
+def test_date_and_time_of_yaml_come_back_as_such(path: Path) -> None:
+    """What is a date, by its look or by its tag, is one."""
+    path.write_text("a: 2026-01-02\nb: !!timestamp 2026-01-02T03:04:05Z\nc: !!timestamp '2026-01-02'\n")
+    value = atomic_store.open(path, default={}, format="yaml").value
+    assert value == {
+        "a": dt.date(2026, 1, 2),
+        "b": dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC),
+        "c": dt.date(2026, 1, 2),
+    }
+
+
 @pytest.mark.parametrize("template", ["{}", "- {}", "!!set\n{}", "!!omap\n- {}", "a: &a\n  {}\n? *a\n: 1", "? [{}]"])
 def test_mappings_as_keys_of_keys_are_refused(path: Path, template: str) -> None:
     """ruamel.yaml by itself takes years for these 60 bytes; a mapping that is a key is taken, with plain keys of its own."""

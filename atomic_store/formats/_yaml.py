@@ -49,7 +49,7 @@ def _yaml(options: dict[str, Any]) -> Any:
 
 
 class Constructor(RoundTripConstructor):
-    """ruamel.yaml's own, without two ways in which a file of some bytes keeps it busy for years."""
+    """ruamel.yaml's own, without three ways in which a file of some bytes keeps it busy for years."""
 
     def construct_document(self, node: Any) -> Any:
         """Give the value of a document, unless a mapping is a key in a mapping that is a key itself.
@@ -82,6 +82,16 @@ class Constructor(RoundTripConstructor):
             told = f"found the key {key!r} twice" if isinstance(key, str) else "found a key twice"
             raise DuplicateKeyError("while constructing a mapping", node.start_mark, told, key_node.start_mark)
         return super().check_mapping_key(node, key_node, mapping, key, value)  # pyright: ignore[reportUnknownMemberType]
+
+    def construct_yaml_timestamp(self, node: Any, values: Any = None) -> Any:
+        """Give a date or time, of a scalar: the message about any other node would hold all that aliases make of it."""
+        if node.id != "scalar":
+            raise ConstructorError(None, None, f"expected a scalar node, but found {node.id}", node.start_mark)
+        return super().construct_yaml_timestamp(node, values)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+
+
+# ruamel.yaml calls what is registered for a tag, and not the method of that name.
+Constructor.add_constructor("tag:yaml.org,2002:timestamp", Constructor.construct_yaml_timestamp)  # pyright: ignore[reportUnknownMemberType]
 
 
 def _require_plain(key: Any) -> None:
