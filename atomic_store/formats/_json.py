@@ -27,7 +27,8 @@ SIZE = 1_000_000  # bytes; whatever replaces less is taken for small unless it h
 LONG = 1000  # items; to weigh a value with so many takes no time beside writing it
 LARGE = 200_000  # leaves, some 2 MB of text: below, one json.dumps() is as fast and simpler
 PIECEWISE = {"ensure_ascii", "allow_nan", "separators"}  # the keywords that change each item alike, wherever it stands
-CONTAINERS = frozenset((dict, list, tuple))  # exactly these: what a subclass makes of itself is its own affair
+# Exactly these: what a subclass makes of itself is its own affair.
+CONTAINERS: frozenset[Any] = frozenset((dict, list, tuple))
 SAMPLE, DEPTH = 3, 4  # how many items of a container, and how deep, are looked at to guess its weight
 
 
@@ -83,15 +84,16 @@ def _has_a_long_one(value: Any) -> bool:
     level = [value]
     for _ in range(DEPTH):
         inside: list[Any] = []
-        looked_into = 0
+        left = SAMPLE
         for item in level:  # not by the means of weight(): to set those up takes longer than so few items do
-            kind: Any = item.__class__
-            if kind in CONTAINERS:
+            if item.__class__ in CONTAINERS:
                 if len(item) >= LONG:
                     return True
-                if looked_into < SAMPLE:
-                    looked_into += 1
-                    inside += item.values() if kind is dict else item
+                if left:
+                    left -= 1
+                    inside += item.values() if item.__class__ is dict else item
+        if not inside:
+            break
         level = inside
     return False
 
@@ -114,7 +116,7 @@ def weight(value: Any, enough: int, depth: int = DEPTH) -> int:
     step = count // SAMPLE + 1
     some: list[Any] = list(islice(items, 0, None, step) if kind is dict else items[::step])
     guess = count * sum([weight(item, enough, depth - 1) for item in some]) // len(some)
-    if guess >= enough:
+    if guess >= enough or len(some) == count:
         return guess
     longest = max(_inside(value), key=len)
     return max(guess, count + weight(longest, enough, depth - 1))
