@@ -1,7 +1,7 @@
 """Decoding a large value with Python's garbage collection paused.
 
 A decoder makes objects by the million, and none of them is garbage. The collector looks at all of them again and again
-meanwhile: on Python 3.11 that is half the time of a JSON load, and four fifths of a pickle's. It belongs to the
+meanwhile: on Python 3.11 that is a third of the time of a JSON load, and half of a pickle's. It belongs to the
 process, so other threads go without it too until the load has ended. Then all that was made counts as old: the next
 collection of young objects would go through the whole value once more.
 """
