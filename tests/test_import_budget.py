@@ -56,8 +56,8 @@ OPEN = f"{IMPORT}; store = atomic_store.open('a', None)"
 OPEN_EXISTING = f"open('b', 'w').write('[1]'); {IMPORT}; assert atomic_store.open('b').value == [1]"
 OPEN_FLAT = f"{IMPORT}; store = atomic_store.open('c', {{}})"
 SHOW = "open('e.json', 'w').write('{}'); from atomic_store.cli import main; assert main(['show', 'e.json']) == 0"
-# gettext, which argparse asks for its words, looks for a translation.
 CRON = f"{IMPORT}\nwith atomic_store.open('e.json', []) as store: store.value.append(1)"
+# gettext, which argparse asks for its words, looks for a translation.
 PARSER = "argparse; argparse.ArgumentParser()"
 OPEN_NESTED = f"{IMPORT}; store = atomic_store.open('e', {{'a': []}})"
 OPEN_PICKLE = f"{IMPORT}; store = atomic_store.open('d', None, 'pickle')"

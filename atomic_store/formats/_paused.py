@@ -2,7 +2,7 @@
 
 A decoder makes objects by the million, and none of them is garbage. The collector looks at all of them again and again
 meanwhile: on Python 3.11 that is a third of the time of a JSON load, and half of a pickle's. It belongs to the
-process, so other threads go without it too until the load has ended. Then all that was made counts as old: the next
+process, so other threads go without it too until the load has ended. Then all that was made may count as old: the next
 collection of young objects would go through the whole value once more.
 """
 
@@ -23,6 +23,7 @@ _lock = RLock()  # reentrant: a signal handler may load a store of its own in th
 _loads: set[object] = set()  # a token for each load that is at work
 _was_on = False  # whether the last of them has to turn the collector on again
 _ages = False  # whether everything is frozen, by us and for a moment
+_full = -1  # how many full collections there had been when that was done last
 
 
 def without_collection(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
@@ -58,13 +59,16 @@ def _resume(load: object) -> None:
 
 
 def _make_old() -> None:
-    """Move all objects to the oldest generation, looking at none: out of the permanent one, which a freeze puts them in.
+    """Move all objects to the oldest generation: out of the permanent one, which a freeze puts them in.
 
-    Where the program itself keeps objects frozen, to share their memory after a fork, all stay where they are.
+    Once between two full collections, since only those find the garbage that moves along, and each move sets back the
+    counts by which they come. Not where the program itself keeps objects frozen, to share their memory after a fork; and
+    not on Python 3.12, which keeps its immortal ones there.
     """
-    global _ages
-    if _ages or not gc.get_freeze_count():
-        _ages = True
+    global _ages, _full
+    full = gc.get_stats()[-1]["collections"]
+    if _ages or (full != _full and not gc.get_freeze_count()):
+        _ages, _full = True, full
         gc.freeze()
         gc.unfreeze()
         _ages = False

@@ -52,10 +52,11 @@ class Constructor(RoundTripConstructor):
     """ruamel.yaml's own, without three ways in which a file of some bytes keeps it busy for years."""
 
     def construct_document(self, node: Any) -> Any:
-        """Give the value of a document, unless a mapping is a key in a mapping that is a key itself.
+        """Give the value of a document, unless it has a key or a date that takes years.
 
-        ruamel.yaml hashes such a key by all that is inside it, and each part of that likewise, several
-        times: each level takes three times as long, and 20 of them are 40 bytes.
+        A mapping in a mapping that is a key itself: ruamel.yaml hashes such a key by all that is inside it,
+        and each part of that likewise, several times: each level takes three times as long, and 20 of them
+        are 40 bytes. A list or mapping that says to be a date: its message holds all that aliases make of it.
         """
         waiting: list[Any] = [node]
         seen: set[int] = set()
@@ -64,6 +65,8 @@ class Constructor(RoundTripConstructor):
             if part.id == "scalar" or id(part) in seen:
                 continue
             seen.add(id(part))
+            if part.tag == "tag:yaml.org,2002:timestamp":
+                raise ConstructorError(None, None, f"expected a scalar node, but found {part.id}", part.start_mark)
             if part.id == "mapping":
                 for key, _ in part.value:
                     _require_plain(key)
@@ -82,16 +85,6 @@ class Constructor(RoundTripConstructor):
             told = f"found the key {key!r} twice" if isinstance(key, str) else "found a key twice"
             raise DuplicateKeyError("while constructing a mapping", node.start_mark, told, key_node.start_mark)
         return super().check_mapping_key(node, key_node, mapping, key, value)  # pyright: ignore[reportUnknownMemberType]
-
-    def construct_yaml_timestamp(self, node: Any, values: Any = None) -> Any:
-        """Give a date or time, of a scalar: the message about any other node would hold all that aliases make of it."""
-        if node.id != "scalar":
-            raise ConstructorError(None, None, f"expected a scalar node, but found {node.id}", node.start_mark)
-        return super().construct_yaml_timestamp(node, values)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-
-
-# ruamel.yaml calls what is registered for a tag, and not the method of that name.
-Constructor.add_constructor("tag:yaml.org,2002:timestamp", Constructor.construct_yaml_timestamp)  # pyright: ignore[reportUnknownMemberType]
 
 
 def _require_plain(key: Any) -> None:
