@@ -40,8 +40,7 @@ class Goal(NamedTuple):
     places: int = 2
 
     def met(self, measured: float) -> bool:
-        """Say whether it is reached, by the figure as it is shown."""
-        measured = round(measured, self.places)
+        """Say whether it is reached."""
         return (self.most is None or measured <= self.most) and (self.least is None or measured >= self.least)
 
     def bound(self) -> str:

@@ -117,8 +117,9 @@ def draw_large(figure: Any, data: Any) -> None:
     names = [name for name, way in large.WAYS.items() if way.group == "JSON" and name not in data["failed"]]
     sides = figure.subplots(2, 2)
     for row, action in zip(sides, ("dump", "load"), strict=True):
-        times = {name: statistics.median(turn["seconds"] for turn in data[action][name]) for name in names}
-        peaks = {name: statistics.median(turn["peak"] for turn in data[action][name]) for name in names}
+        shown = [name for name in names if action == "load" or not large.WAYS[name].loads_only]
+        times = {name: statistics.median(turn["seconds"] for turn in data[action][name]) for name in shown}
+        peaks = {name: statistics.median(turn["peak"] for turn in data[action][name]) for name in shown}
         bars(row[0], times, set(), f"{action}, seconds")
         bars(row[1], peaks, set(), f"{action}, extra peak, MiB", "{:.0f}")
         for axes in row:

@@ -32,12 +32,14 @@ class Way(NamedTuple):
         group: those that are compared; the first of a group is what the others are a ratio to.
         dump, load: what a worker does.
         environment: where.
+        loads_only: whether it is there for its load, of what the first of the group has dumped.
     """
 
     group: str
     dump: Callable[[Any, Path], None]
     load: Callable[[Path], Any]
     environment: str = "peers"
+    loads_only: bool = False
 
 
 def by_dumps(value: Any, path: Path) -> None:
@@ -144,7 +146,7 @@ def sqlite_load(path: Path) -> Any:
 
 WAYS: dict[str, Way] = {
     "json.dumps + write, json.load": Way("JSON", by_dumps, json_load),
-    "json.load, no collector": Way("JSON", by_dumps, collector_off(json_load)),
+    "json.load, no collector": Way("JSON", by_dumps, collector_off(json_load), loads_only=True),
     "atomic_store": Way("JSON", store_dump(None), store_load(None)),
     "atomic-store 0.0.1": Way("JSON", store_dump(None), store_load(None), "original"),
     "json.dump, json.load": Way("JSON", by_dump, json_load),
@@ -154,17 +156,17 @@ WAYS: dict[str, Way] = {
     "msgspec.json": Way("JSON", package_dump("msgspec.json", "encode"), package_load("msgspec.json", "decode")),
     "ujson": Way("JSON", package_dump("ujson", "dumps"), package_load("ujson", "loads")),
     "pickle.dump, pickle.load": Way("pickle", pickle_dump, pickle_load),
-    "pickle.load, no collector": Way("pickle", pickle_dump, collector_off(pickle_load)),
+    "pickle.load, no collector": Way("pickle", pickle_dump, collector_off(pickle_load), loads_only=True),
     "atomic_store, pickle": Way("pickle", store_dump("pickle"), store_load("pickle")),
     "atomic-store 0.0.1, pickle": Way("pickle", store_dump("pickle"), store_load("pickle"), "original"),
     "atomic-store 0.0.1, bson": Way("BSON", store_dump("bson"), store_load("bson"), "original"),
     "atomic_store, bson": Way("BSON", store_dump("bson"), store_load("bson")),
     "pymongo's bson": Way("BSON", package_dump("bson", "encode"), package_load("bson", "decode")),
     "json.dumps + write, json.load, 3.13": Way("JSON, 3.13", by_dumps, json_load, "python 3.13"),
-    "json.load, no collector, 3.13": Way("JSON, 3.13", by_dumps, collector_off(json_load), "python 3.13"),
+    "json.load, no collector, 3.13": Way("JSON, 3.13", by_dumps, collector_off(json_load), "python 3.13", True),
     "atomic_store, 3.13": Way("JSON, 3.13", store_dump(None), store_load(None), "python 3.13"),
     "pickle, 3.13": Way("pickle, 3.13", pickle_dump, pickle_load, "python 3.13"),
-    "pickle.load, no collector, 3.13": Way("pickle, 3.13", pickle_dump, collector_off(pickle_load), "python 3.13"),
+    "pickle.load, no collector, 3.13": Way("pickle, 3.13", pickle_dump, collector_off(pickle_load), "python 3.13", True),
     "atomic_store, pickle, 3.13": Way("pickle, 3.13", store_dump("pickle"), store_load("pickle"), "python 3.13"),
 }
 GIGABYTES = {
@@ -246,7 +248,8 @@ def rounds_of(bench: Bench, names: list[str], size: int, rounds: int) -> dict[st
                 for name in order:
 
                     def turn(name: str = name, action: str = action) -> Any:
-                        own = directory / re.sub(r"\W", "-", name)
+                        dumper = base_of(name) if WAYS[name].loads_only else name
+                        own = directory / re.sub(r"\W", "-", dumper)
                         own.mkdir(exist_ok=True)
                         with bench.worker(WAYS[name].environment) as worker:
                             return worker.call(
@@ -258,7 +261,9 @@ def rounds_of(bench: Bench, names: list[str], size: int, rounds: int) -> dict[st
                                 kind="records",
                             )
 
-                    took = None if name in failed else bench.attempt(failed, name, turn)
+                    if name in failed or (action == "dump" and WAYS[name].loads_only):
+                        continue
+                    took = bench.attempt(failed, name, turn)
                     if took is not None:
                         found[action].setdefault(name, []).append(took)
     return {**found, "failed": failed}
@@ -310,6 +315,9 @@ def tables(data: dict[str, Any]) -> list[Table]:
             continue
         row = [name]
         for action in ("dump", "load"):
+            if action == "dump" and way.loads_only:
+                row += [NONE] * 3
+                continue
             seconds = statistics.median(turn["seconds"] for turn in data[action][name])
             row += [figure(seconds), figure(ratio_of(data, name, action)), figure(peak_of(data, name, action), 0)]
         rows.append([*row, f"{way.group}: x is to this" if base_of(name) == name else ""])
