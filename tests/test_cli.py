@@ -25,6 +25,7 @@ from stand_ins import by_hand, inside
 
 import atomic_store
 from atomic_store import cli, formats
+from atomic_store.cli import _formats, _parser, _terminal
 from atomic_store.errors import UncertainCommitError
 from atomic_store.locations import _writer, base
 
@@ -205,12 +206,11 @@ def test_surprise_is_told_in_one_line_as_well(monkeypatch: pytest.MonkeyPatch) -
     """An error that nobody has foreseen is named by its type; that it may last or not has a code of its own."""
     put("a.json", 1)
     for error, code in ((KeyError("x"), 1), (UncertainCommitError(5, "not sure", "a.json"), 6), (MemoryError(), 1)):
-        monkeypatch.setattr(cli, "_readable", None)
 
         def fail(*_: object, error: BaseException = error, **__: object) -> None:
             raise error
 
-        monkeypatch.setattr(cli.Form, "load", fail)
+        monkeypatch.setattr(_formats.FileFormat, "load", fail)
         found = run("show", "a.json")
         assert found.code == code
         assert type(error).__name__ in found.err or "not sure" in found.err
@@ -220,9 +220,9 @@ def test_help_has_examples_and_the_codes(monkeypatch: pytest.MonkeyPatch) -> Non
     """Each command has help with examples, which fits the terminal; that of all has every exit code."""
     whole = run("--help")
     assert whole.code == 0
-    for code in cli.EXIT_CODES:
+    for code in _parser.EXIT_CODES:
         assert f"\n  {code:3}  " in whole.out
-    for name, examples in cli.EXAMPLES.items():
+    for name, examples in _parser.EXAMPLES.items():
         monkeypatch.setenv("COLUMNS", "100")
         found = run(name, "--help")
         assert (found.code, examples in found.out) == (0, True)
@@ -701,8 +701,8 @@ def test_progress_is_shown_on_a_terminal_for_long_work(has_tqdm: bool, monkeypat
     if not has_tqdm:
         monkeypatch.setitem(sys.modules, "tqdm", None)
     put("a.json", "x" * (3 << 20))
-    monkeypatch.setattr(cli, "PATIENCE", 0)
-    monkeypatch.setattr(cli, "LONG", 1)
+    monkeypatch.setattr(_terminal, "PATIENCE", 0)
+    monkeypatch.setattr(_terminal, "LONG", 1)
     quiet = run("convert", "a.json", "b.cbor", "--force")
     assert (quiet.code, quiet.err) == (0, "")
     with Screen() as screen:
@@ -820,6 +820,6 @@ def test_interrupt_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: object) -> Callable[..., None]:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli.Form, "load", interrupt)
+    monkeypatch.setattr(_formats.FileFormat, "load", interrupt)
     assert run("show", "a.json") == (130, "", "atomic-store: interrupted\n")
     assert inside(Path()) == ["a.json"]

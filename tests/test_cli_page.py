@@ -6,7 +6,7 @@ import runpy
 from pathlib import Path
 from typing import Any
 
-from atomic_store import cli
+from atomic_store.cli import _parser
 
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
 
@@ -21,14 +21,14 @@ def test_page_leaves_nothing_out() -> None:
     """Each command, each of its options, each exit code and each variable is on the page: the writer skips none."""
     page = (REFERENCE / "command-line.md").read_text(encoding="utf-8")
     commands: Any = next(
-        action.choices for action in cli.make_parser()._actions if action.dest == "==SUPPRESS==" and action.choices
+        action.choices for action in _parser.make_parser()._actions if action.dest == "==SUPPRESS==" and action.choices
     )
-    assert set(commands) == set(cli.EXAMPLES) == {"show", "edit", "convert", "check", "clean"}
+    assert set(commands) == set(_parser.EXAMPLES) == {"show", "edit", "convert", "check", "clean"}
     for name, parser in commands.items():
         section = page.partition(f"\n## `{name}`: ")[2].partition("\n## ")[0]
         for word in ("--json", "--debug", *(word for action in parser._actions for word in action.option_strings[-1:])):
             assert word == "--help" or f"`{word}" in section
-    for code in cli.EXIT_CODES:
+    for code in _parser.EXIT_CODES:
         assert f"\n| {code} | " in page
-    for variable in cli.ENVIRONMENT:
+    for variable in _parser.ENVIRONMENT:
         assert f"\n- `{variable}`: " in page

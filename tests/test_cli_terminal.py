@@ -294,8 +294,9 @@ def test_long_work_shows_a_bar_on_a_real_terminal(tmp_path: Path, terminal: Call
     """Tqdm's bar is seen while a long step runs, and gone when it is done."""
     by_hand(tmp_path / "a.json", "x" * (8 << 20))
     slow = (
-        "import sys, time; from atomic_store import cli; cli.PATIENCE = 0; advance = cli.Progress.advance\n"
-        "cli.Progress.advance = lambda self, size: (advance(self, size), time.sleep(0.3))\n"
+        "import sys, time; from atomic_store import cli; from atomic_store.cli import _terminal\n"
+        "_terminal.PATIENCE = 0; advance = _terminal.Progress.advance\n"
+        "_terminal.Progress.advance = lambda self, size: (advance(self, size), time.sleep(0.3))\n"
         "sys.exit(cli.main())"
     )
     (tmp_path / "slow.py").write_text(slow)

@@ -11,7 +11,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from atomic_store import cli
+from atomic_store.cli import _parser
 
 PAGE = Path(__file__).with_name("command-line.md")
 
@@ -103,17 +103,17 @@ def filled(text: str, indent: str = "") -> str:
 
 def page() -> str:
     """Give the whole page."""
-    parser = cli.make_parser()
+    parser = _parser.make_parser()
     known = commands(parser)
     lines = "\n".join(synopsis(name, each) for name, (_, each) in known.items())
     parts = [HEAD.format(description=parser.description, synopsis=f"{lines}\natomic-store --help | --version")]
     for name, (help, each) in known.items():
         items = "\n".join(filled(f"- `{written}`: {told}.", "  ") for written, told in arguments(each))
-        examples = "\n".join(line.removeprefix("  ") for line in cli.EXAMPLES[name].splitlines())
+        examples = "\n".join(line.removeprefix("  ") for line in _parser.EXAMPLES[name].splitlines())
         parts.append(f"## `{name}`: {help}\n\n{filled(each.description or '')}\n\n{items}\n\n```sh\n{examples}\n```\n")
-    codes = "\n".join(f"| {code} | {meaning} |" for code, meaning in cli.EXIT_CODES.items())
+    codes = "\n".join(f"| {code} | {meaning} |" for code, meaning in _parser.EXIT_CODES.items())
     parts.append(f"## Exit codes\n\n| Code | Means |\n|---|---|\n{codes}\n")
-    variables = "\n".join(f"- `{name}`: {meaning}." for name, meaning in cli.ENVIRONMENT.items())
+    variables = "\n".join(f"- `{name}`: {meaning}." for name, meaning in _parser.ENVIRONMENT.items())
     parts.append(f"## Environment\n\n{variables}\n")
     return "\n".join([*parts, FROM_A_PROGRAM])
 

@@ -1,0 +1,304 @@
+"""What `edit` does: a draft, a directory of its own to edit it in, the editor."""
+
+from __future__ import annotations
+
+import os
+
+from .. import formats, locations
+from ..errors import AtomicStoreError, LoadError, describe
+from ..locations.base import ANY
+from ._formats import publish
+from ._terminal import CommandError, Terminated, one_line, warn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Any, NoReturn, Self
+
+    from ._formats import FileFormat
+
+TRIES = 10  # times that the editor is opened: some editors are scripts, which would repeat a mistake for ever
+
+
+class TextDraft:
+    """A draft in the format's own text.
+
+    Attributes:
+        suffix: of the file in which it is edited.
+        text: what is to be edited.
+        notes: what the user should know before.
+    """
+
+    suffix: str
+
+    def __init__(self, form: FileFormat, text: bytes, path: Any) -> None:
+        self._form = form
+        self._path = path
+        self.suffix = "" if form.name in formats.SUFFIXES.values() else f".{form.name}"
+        self.notes: list[str] = []
+        self.text = text
+
+    def encode(self, text: bytes) -> bytes:
+        """Give the encoded value; whatever the format raises is the user's mistake."""
+        self._form.load(text, self._path)
+        return text
+
+
+_SCALARS = (type(None), bool, int, float)
+
+
+class JsonDraft:
+    """A draft of a binary format's value, as JSON.
+
+    What JSON cannot hold is a text such as "<kept 1: datetime.date(2026, 1, 2)>", which stands for it. Attributes
+    are those of TextDraft.
+    """
+
+    MARK = "<kept "
+
+    suffix = ".json"
+
+    def __init__(self, form: FileFormat, value: Any, path: Any) -> None:
+        self._form = form
+        self._path = path
+        self._kept: dict[str, Any] = {}
+        self._outside: set[int] = set()
+        shown = self._shown(value)
+        if isinstance(shown, str) and shown in self._kept:
+            raise CommandError(4, f"the value of {path!r} cannot be edited as JSON, for it is a {type(value).__name__}")
+        self.text = _lines(shown)
+        self.notes: list[str] = []
+        if self._kept:
+            self.notes.append(
+                f"JSON cannot hold {len(self._kept)} part(s) of the value. Each is shown as a text: leave that as it is to "
+                "keep the part, or put JSON in its place"
+            )
+
+    def encode(self, text: bytes) -> bytes:
+        """Give the encoded value; whatever is raised is the user's mistake."""
+        import json
+
+        value = self._restored(json.loads(str(text, "utf-8"), object_pairs_hook=_without_doubles))
+        return self._form.verified(value, self._path)
+
+    def _shown(self, value: Any) -> Any:
+        kind: Any = value.__class__
+        if kind is str and not value.startswith(self.MARK):
+            return value
+        # A format that keeps no Python objects has no ints but ints: pymongo's Int64 is one.
+        if kind in _SCALARS or (issubclass(kind, int) and not self._form.codec.functions.objects):
+            return value
+        if kind is not dict and kind is not list:
+            return self._keep(value)
+        if id(value) in self._outside:
+            raise CommandError(4, f"the value of {self._path!r} cannot be edited as JSON, for it contains itself")
+        self._outside.add(id(value))
+        shown: Any = (
+            [self._shown(item) for item in value]
+            if kind is list
+            else {self._shown_key(key): self._shown(item) for key, item in value.items()}
+        )
+        self._outside.remove(id(value))
+        return shown
+
+    def _shown_key(self, key: Any) -> str:
+        return key if type(key) is str and not key.startswith(self.MARK) else self._keep(key)
+
+    def _keep(self, part: Any) -> str:
+        from reprlib import Repr
+
+        short = Repr()
+        short.maxother = short.maxstring = 60
+        mark = f"{self.MARK}{len(self._kept) + 1}: {short.repr(part)}>"
+        self._kept[mark] = part
+        return mark
+
+    def _restored(self, data: Any) -> Any:
+        part: Any = data
+        if isinstance(data, str) and data.startswith(self.MARK):
+            if data not in self._kept:
+                raise ValueError(f"{data!r} stands for no part of the value: {', '.join(self._kept) or 'none was kept'}")
+            return self._kept[data]
+        if isinstance(data, list):
+            return [self._restored(item) for item in part]
+        if isinstance(data, dict):
+            return {self._restored(key): self._restored(item) for key, item in part.items()}
+        return part
+
+
+def make_draft(form: FileFormat, content: bytes, path: Any) -> TextDraft | JsonDraft:
+    """Give what is to be edited."""
+    text = form.codec.functions.text
+    if not content:  # of a place that holds nothing yet, or of an empty file
+        return TextDraft(form, content, path) if text else JsonDraft(form, None, path)
+    try:
+        value = form.load(content, path)
+    except LoadError as error:
+        if not text:
+            raise
+        draft = TextDraft(form, content, path)
+        draft.notes.append(f"what is stored is damaged. {mistake_in(error)}")
+        return draft
+    if not form.codec.writes_text(value):
+        return JsonDraft(form, value, path)
+    if form.name == "json" and b"\n" not in content.strip():
+        return TextDraft(form, _lines(value), path)  # nobody can edit a value that is all in one line
+    return TextDraft(form, content, path)
+
+
+class Workspace:
+    """A file in a directory of its own, in which a draft is edited. What was typed stays there unless it is stored.
+
+    Args:
+        draft: what is to be edited.
+        path: the place; the file is called like it.
+    """
+
+    def __init__(self, draft: TextDraft | JsonDraft, path: str) -> None:
+        self._draft = draft
+        # A short name is enough; without the suffix of a compression, so that the editor knows the language.
+        name = os.path.basename(path)[-80:]
+        while os.path.splitext(name)[1].lower() in formats.COMPRESSIONS:
+            name = os.path.splitext(name)[0]
+        self._name = name + draft.suffix
+        self._header: list[bytes] = []
+
+    def __enter__(self) -> Self:
+        import signal
+        import tempfile
+
+        self._directory = tempfile.mkdtemp(prefix="atomic-store-")
+        self.path = os.path.join(self._directory, self._name)
+        self._before: dict[int, Any] = {}
+        for name in ("SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+                self._before[number] = signal.signal(number, _terminate)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        import shutil
+        import signal
+
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        kept = self._worth_keeping() if error is not None else []
+        if error is not None and kept:
+            error.add_note(f"what was typed is kept in {', '.join(map(repr, kept))}")
+        else:
+            shutil.rmtree(self._directory, ignore_errors=True)
+
+    def edit(self) -> bytes | None:
+        """Let the user edit until it is right; give the encoded value, None: it was left as it is.
+
+        Raises:
+            CommandError: the editor failed, or was left with a mistake.
+        """
+        for note in self._draft.notes:
+            warn(note)
+        self._lay(self._draft.text, self._draft.notes)
+        last = None
+        tries = 0
+        while True:
+            tries += 1
+            _run_editor(self.path)
+            typed = self._typed()
+            if _same(typed, self._draft.text):
+                return None
+            try:
+                return self._draft.encode(typed)
+            except Exception as error:
+                mistake = mistake_in(error)
+                if tries == TRIES or (last is not None and _same(typed, last)):
+                    raise CommandError(4, f"nothing was changed. {mistake}") from error
+            last = typed
+            warn(mistake)
+            self._lay(
+                typed, [mistake, "Nothing was changed yet; lines are counted after these. To give up, leave the text alone"]
+            )
+
+    def _lay(self, text: bytes, notes: list[str]) -> None:
+        """Put a text, with lines before it that are not part of it, in the file; a text that is there stays until then."""
+        lines = [line for note in notes for line in one_line(note).splitlines()]
+        self._header = [f"# atomic-store: {line}".encode("utf-8", "backslashreplace") for line in lines]
+        publish(locations.resolve(self.path), ANY, b"".join(line + b"\n" for line in self._header) + text)
+
+    def _typed(self) -> bytes:
+        """Give the text, without those lines."""
+        with open(self.path, "rb") as file:
+            text = file.read()
+        while self._header:
+            line, _, rest = text.partition(b"\n")
+            if line.rstrip() not in self._header:
+                break
+            text = rest
+        return text
+
+    def _worth_keeping(self) -> list[str]:
+        """Give the files that hold what was typed, or may hold it: editors leave some of their own when they are killed."""
+        names = sorted(os.listdir(self._directory))
+        if names == [self._name] and _same(self._typed(), self._draft.text):
+            return []
+        return [os.path.join(self._directory, name) for name in names]
+
+
+def _run_editor(path: str) -> None:
+    import shlex
+    import signal
+    import subprocess
+
+    command = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    # Ctrl-C is for the editor, which is in the foreground. A function, and not SIG_IGN, which the editor would inherit.
+    before = signal.signal(signal.SIGINT, _ignore)
+    try:
+        process = subprocess.Popen([*shlex.split(command), path])  # noqa: S603 - it is the user's own editor
+        try:
+            status = process.wait()
+        except Terminated:
+            process.returncode = 0  # it goes on without us, with what is not saved yet; Popen is not to complain of that
+            raise
+    except (OSError, ValueError) as error:
+        raise CommandError(1, f"the editor {command!r} cannot be started: {error}. Set VISUAL or EDITOR") from error
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if status:
+        end = f"was killed by signal {-status}" if status < 0 else f"has ended with status {status}"
+        raise CommandError(1, f"the editor {command!r} {end}; nothing was changed")
+
+
+def _ignore(number: int, frame: object) -> None:
+    pass
+
+
+def _terminate(number: int, frame: object) -> NoReturn:  # noqa: ARG001 - what a signal handler gets
+    raise Terminated(number)
+
+
+def _lines(value: Any) -> bytes:
+    import json
+
+    try:
+        return json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n"
+    except UnicodeEncodeError:  # half a pair of surrogates
+        return json.dumps(value, indent=2).encode() + b"\n"
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make a dict of what stands in an object, and lose nothing on the way."""
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)!r} is there twice")
+    return made
+
+
+def _same(text: bytes, other: bytes) -> bool:
+    """Say whether two texts differ at most in the line's end that editors add to the last line."""
+    return text.rstrip(b"\r\n") == other.rstrip(b"\r\n")
+
+
+def mistake_in(error: Exception) -> str:
+    """Say what is wrong with a text: of a refusal, the format's own words."""
+    if isinstance(error, LoadError) and error.__cause__ is not None:
+        return f"It is not {error.format}: {describe(error.__cause__)}"
+    return str(error) if isinstance(error, AtomicStoreError) else describe(error)
