@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from .formats.base import AbstractFormatBstr, AbstractFormatFile, WrapBinaryFormat
     from .formats.wrappers import Compressed, Signed, Verified, Versioned
     from .locations._local import LocalFile
-    from .locations._s3 import S3Object
+    from .locations.s3 import S3Object
     from .mapping import open_dict
     from .store import Path
     from .writing import atomic_write
@@ -200,7 +200,7 @@ _BASES = ("AbstractFormatBstr", "AbstractFormatFile", "WrapBinaryFormat")
 _WRAPPERS = ("Compressed", "Signed", "Verified", "Versioned")
 _ELSEWHERE = {
     "LocalFile": "locations._local",
-    "S3Object": "locations._s3",
+    "S3Object": "locations.s3",
     "atomic_write": "writing",
     "check": "checking",
     "open_dict": "mapping",

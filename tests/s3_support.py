@@ -15,7 +15,7 @@ from s3_servers import Server
 
 from atomic_store import S3Object, check
 from atomic_store.checking import Report
-from atomic_store.locations import _s3_upload, _s3_write
+from atomic_store.locations.s3 import _upload, _write
 from atomic_store.testing import LocationContract
 
 MB = 1 << 20
@@ -54,19 +54,19 @@ for _ in range(int(arguments[0])):
 @contextmanager
 def world(url: str, **changes: str) -> Iterator[None]:
     """Let the library, and programs that are started, see the server at `url`; forget their clients afterwards."""
-    from atomic_store.locations import _s3_client
+    from atomic_store.locations.s3 import _client
 
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             patch.delenv(name)
         for name, value in {**s3_servers.environment(url), **changes}.items():
             patch.setenv(name, value)
-        before = dict(_s3_client._clients)
+        before = dict(_client._clients)
         try:
             yield
         finally:
-            for settings in set(_s3_client._clients) - set(before):
-                _s3_client._clients.pop(settings).close()
+            for settings in set(_client._clients) - set(before):
+                _client._clients.pop(settings).close()
 
 
 @contextmanager
@@ -109,7 +109,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     import botocore.endpoint
 
     monkeypatch.setattr(botocore.endpoint, "time", Hasty())
-    for module in (_s3_upload, _s3_write):
+    for module in (_upload, _write):
         monkeypatch.setattr(module, "pause", lambda attempt: None)
 
 

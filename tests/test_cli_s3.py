@@ -14,7 +14,7 @@ from s3_support import MB, PROMISES, hasty, objects, proxy, shared_proxy
 from stand_ins import by_hand, inside
 
 import atomic_store
-from atomic_store.locations import _s3
+from atomic_store.locations import s3
 
 __all__ = ["hasty", "proxy", "shared_proxy"]
 
@@ -125,7 +125,7 @@ def test_stale_uploads_are_cleaned(server: Server, monkeypatch: pytest.MonkeyPat
     place, key = url(server)
     upload = server.client.create_multipart_upload(Bucket=server.bucket, Key=key)["UploadId"]
     assert run("clean", place) == (0, f"{place!r}: nothing to remove\n", "")
-    monkeypatch.setattr(_s3, "STALE_AFTER", 0)
+    monkeypatch.setattr(s3, "STALE_AFTER", 0)
     assert run("clean", place, "--dry-run").out.startswith(f"would remove upload {upload}, begun 2")
     assert server.uploads(key) == [upload]
     assert run("clean", place).out.startswith(f"removed upload {upload}, begun 2")

@@ -105,12 +105,12 @@ def test_close_that_fails_after_an_error_is_told_beside_it(path: Path, monkeypat
 def test_service_that_calls_no_uploads_an_error_has_none_to_abort(monkeypatch: pytest.MonkeyPatch) -> None:
     """As rclone does, a service may answer a listing of no uploads with NoSuchUpload: that is an empty list."""
     require(find_spec("boto3") is not None, "needs boto3: pip install 'atomic-store[s3]'")
-    from atomic_store.locations import _s3_client, _s3_errors
+    from atomic_store.locations.s3 import _client, _errors
 
     def none(*_: object) -> Any:
-        raise _s3_errors.Failure(_s3_errors.NO_UPLOAD, 404, False, True, "there are none")
+        raise _errors.Failure(_errors.NO_UPLOAD, 404, False, True, "there are none")
 
-    monkeypatch.setattr(_s3_client, "pages", none)
+    monkeypatch.setattr(_client, "pages", none)
     place: Any = atomic_store.S3Object("bucket", "key", client=SimpleNamespace(get_paginator=None))
     assert place.abort_stale_uploads(0) == 0
 
@@ -122,9 +122,9 @@ def test_service_that_calls_no_uploads_an_error_has_none_to_abort(monkeypatch: p
 def test_service_with_etags_of_its_own_is_told_apart(answers: list[bool], kept: bool, text: str) -> None:
     """A service that compares ETags only without quotes keeps the promise; one that refuses every condition does not."""
     require(find_spec("boto3") is not None, "needs boto3: pip install 'atomic-store[s3]'")
-    from atomic_store.locations import _s3_probe
+    from atomic_store.locations.s3 import _probe
 
-    trials: Any = object.__new__(_s3_probe.Scratch)
+    trials: Any = object.__new__(_probe.Scratch)
     trials._put = lambda **_: '"tag"'
     trials._accepts = lambda _: answers.pop(0)
     found, said = trials._replace()

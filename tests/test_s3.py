@@ -373,10 +373,10 @@ def test_parallel_commits_of_parts_do_not_overwrite_each_other(server: Server) -
 
 def test_missing_botocore_is_found_out_by_the_module_that_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same in this process: without botocore, the one module that uses it raises MissingLibraryError."""
-    from atomic_store.locations import _s3_client
+    from atomic_store.locations.s3 import _client
 
     monkeypatch.setitem(sys.modules, "botocore.session", None)
-    spec = spec_from_file_location("atomic_store.locations._s3_client_again", _s3_client.__file__)
+    spec = spec_from_file_location("atomic_store.locations.s3._client_again", _client.__file__)
     assert spec is not None
     assert spec.loader is not None
     with pytest.raises(atomic_store.MissingLibraryError, match=r"atomic-store\[s3\]"):
@@ -387,7 +387,7 @@ def test_nobody_pays_for_s3_who_does_not_use_it() -> None:
     """Neither the import nor a store on a local file loads boto3 or any module of ours for S3."""
     code = (
         "import sys, atomic_store; atomic_store.open('/nonexistent'); "
-        "print([name for name in sys.modules if 'boto' in name or '_s3' in name])"
+        "print([name for name in sys.modules if 'boto' in name or '.s3' in name])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 

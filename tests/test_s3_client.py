@@ -18,7 +18,7 @@ from atomic_store import S3Object
 
 # Counts in a parent and its child through a store that was opened before the fork.
 FORKED = """
-import atomic_store.locations._s3_client as clients
+import atomic_store.locations.s3._client as clients
 store = atomic_store.open(path, 0)
 store.update(lambda value: value + 1)
 mine = clients.client()
@@ -74,10 +74,10 @@ def test_system_without_fork_has_nothing_to_do(monkeypatch: pytest.MonkeyPatch) 
     """Where os has no register_at_fork, the module is loaded all the same."""
     import importlib.util
 
-    from atomic_store.locations import _s3_client
+    from atomic_store.locations.s3 import _client
 
     monkeypatch.delattr(os, "register_at_fork")
-    spec = importlib.util.spec_from_file_location("atomic_store.locations._s3_client_again", _s3_client.__file__)
+    spec = importlib.util.spec_from_file_location("atomic_store.locations.s3._client_again", _client.__file__)
     assert spec is not None
     assert spec.loader is not None
     spec.loader.exec_module(importlib.util.module_from_spec(spec))
@@ -85,15 +85,15 @@ def test_system_without_fork_has_nothing_to_do(monkeypatch: pytest.MonkeyPatch) 
 
 def test_child_begins_without_clients(server: Server) -> None:
     """What runs in the child of a fork forgets the clients and takes a new lock: the old one may be held for ever."""
-    from atomic_store.locations import _s3_client
+    from atomic_store.locations.s3 import _client
 
-    mine, lock, clients = _s3_client.client(), _s3_client._making, dict(_s3_client._clients)
-    _s3_client._after_fork()
-    assert _s3_client._making is not lock
-    assert _s3_client.client() is not mine
-    _s3_client.client().close()
-    _s3_client._clients.clear()
-    _s3_client._clients.update(clients)
+    mine, lock, clients = _client.client(), _client._making, dict(_client._clients)
+    _client._after_fork()
+    assert _client._making is not lock
+    assert _client.client() is not mine
+    _client.client().close()
+    _client._clients.clear()
+    _client._clients.update(clients)
 
 
 def test_profile_says_where_and_who(server: Server, tmp_path: Path) -> None:

@@ -25,12 +25,12 @@ from atomic_store import (
     S3Object,
     UncertainCommitError,
 )
-from atomic_store.locations import _s3_write
 from atomic_store.locations.base import ANY
+from atomic_store.locations.s3 import _write
 
 __all__ = ["hasty", "proxy", "shared_proxy"]
 
-PAUSE = _s3_write.pause  # the real one, before `hasty`
+PAUSE = _write.pause  # the real one, before `hasty`
 
 pytestmark = pytest.mark.usefixtures("hasty")
 
@@ -510,7 +510,7 @@ def test_look_before_a_completion_is_not_skipped_when_it_fails(server: Server, p
 
 def test_service_that_compares_only_bare_etags_is_understood(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """412 although the ETag is the one we sent: once more without quotes, and from then on always at this endpoint."""
-    monkeypatch.setattr(_s3_write, "_takes_bare", set[str]())
+    monkeypatch.setattr(_write, "_takes_bare", set[str]())
     with between(server) as proxy:
         store = AtomicStore[Any](f"s3://{server.bucket}/{server.new_key()}", 1)
         store.commit()

@@ -24,8 +24,9 @@ from support import require
 
 import atomic_store
 from atomic_store import AccessError, S3Object
-from atomic_store.locations import _s3, _s3_upload
-from atomic_store.locations._s3_upload import PART, SAME_SIZE
+from atomic_store.locations import s3
+from atomic_store.locations.s3 import _upload
+from atomic_store.locations.s3._upload import PART, SAME_SIZE
 
 __all__ = ["hasty", "proxy", "shared_proxy"]
 
@@ -102,8 +103,8 @@ def test_parts_grow_before_there_are_too_many(
     place: S3Object, server: Server, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After so many parts of one size the next are twice as large, and what was written is what is stored."""
-    monkeypatch.setattr(_s3_upload, "PART", 5 * MB)
-    monkeypatch.setattr(_s3_upload, "SAME_SIZE", 2)
+    monkeypatch.setattr(_upload, "PART", 5 * MB)
+    monkeypatch.setattr(_upload, "SAME_SIZE", 2)
     content = os.urandom(41 * MB)
     with place.replace() as file:
         file.write(content)
@@ -253,7 +254,7 @@ def test_ctrl_c_while_a_thread_starts_leaves_no_upload(
 def test_thread_that_comes_too_late_sends_nothing(place: S3Object) -> None:
     """A thread that begins only after the upload was given up makes no request: nobody would take back what it does."""
     made: list[int] = []
-    upload = _s3_upload.Upload(place)
+    upload = _upload.Upload(place)
     upload._run(made.append, 1)
     upload.abort(KeyboardInterrupt())
     upload._run(made.append, 2)
@@ -335,7 +336,7 @@ def test_cleaning_aborts_what_is_older_than_a_day(place: S3Object, server: Serve
     """clean() goes by the age that no commit reaches, names the uploads, and only lists them in a dry run."""
     upload = server.client.create_multipart_upload(Bucket=server.bucket, Key=place.key)["UploadId"]
     assert place.clean() == place.clean(dry_run=True) == []
-    monkeypatch.setattr(_s3, "STALE_AFTER", 0)
+    monkeypatch.setattr(s3, "STALE_AFTER", 0)
     for dry_run in (True, False):
         assert server.uploads(place.key) == [upload]
         ((name, error),) = place.clean(dry_run)

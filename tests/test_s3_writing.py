@@ -22,7 +22,7 @@ from writing_contract import WritingContract
 
 import atomic_store
 from atomic_store import S3Object
-from atomic_store.locations import _s3_probe
+from atomic_store.locations.s3 import _probe
 
 __all__ = ["hasty"]
 
@@ -294,14 +294,14 @@ def test_scratch_that_cannot_be_deleted_is_named(ministack: Server, monkeypatch:
     """Where the deletion fails, the report, or a note of the error that ends the check, says which object stays."""
     place = S3Object(ministack.bucket, ministack.new_key(), client=ministack.client)
     monkeypatch.setattr(S3Object, "abort_upload", lambda self, upload: True)
-    monkeypatch.setattr(_s3_probe.Scratch, "_access", lambda self: (True, ""))
+    monkeypatch.setattr(_probe.Scratch, "_access", lambda self: (True, ""))
     for name in ("_create", "_replace", "_complete", "_delete", "_metadata"):
-        monkeypatch.setattr(_s3_probe.Scratch, name, lambda self: (True, ""))
+        monkeypatch.setattr(_probe.Scratch, name, lambda self: (True, ""))
     spoilt = S3Object(place.bucket, place.key, client=Spoilt(ministack.client, delete_object=answer(403, "AccessDenied")))
     report = atomic_store.check(spoilt)
     assert broken(report) == ["access"]
     assert ".check" in str(report)
-    monkeypatch.setattr(_s3_probe.Scratch, "_metadata", lambda self: 1 / 0)
+    monkeypatch.setattr(_probe.Scratch, "_metadata", lambda self: 1 / 0)
     with pytest.raises(ZeroDivisionError) as caught:
         atomic_store.check(spoilt)
     assert any("could not be removed" in note for note in caught.value.__notes__)
@@ -316,7 +316,7 @@ def test_interrupted_check_leaves_nothing(where: str, ministack: Server, monkeyp
         scratch._object.call("create_multipart_upload")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_s3_probe.Scratch, where, interrupted)
+    monkeypatch.setattr(_probe.Scratch, where, interrupted)
     before = objects(ministack)
     with pytest.raises(KeyboardInterrupt):
         atomic_store.check(S3Object(ministack.bucket, ministack.new_key(), client=ministack.client))

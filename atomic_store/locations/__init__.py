@@ -37,7 +37,7 @@ def resolve(path: str | bytes | os.PathLike[str] | os.PathLike[bytes] | Location
 
 
 def _s3(url: str) -> Location:
-    from ._s3 import from_url
+    from .s3 import from_url
 
     return from_url(url)
 

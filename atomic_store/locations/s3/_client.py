@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import threading
 
-from ..errors import MissingLibraryError
-from ._s3_errors import Failure
+from ...errors import MissingLibraryError
+from ._errors import Failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from ._s3_errors import NO_UPLOAD, Failure
-from ._s3_write import ATTEMPTS, Write, pause
-from .base import StoredFile
+from ..base import StoredFile
+from ._errors import NO_UPLOAD, Failure
+from ._write import ATTEMPTS, Write, pause
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from _typeshed import ReadableBuffer
 
-    from ._s3 import S3Object
-    from ._s3_version import Version
+    from . import S3Object
+    from ._version import Version
 
 PART = 8 << 20
 """Bytes of a part; the least that S3 takes is 5 MB."""

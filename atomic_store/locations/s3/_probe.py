@@ -10,17 +10,17 @@ from __future__ import annotations
 import os
 from functools import partial
 
-from ..errors import AtomicStoreError
-from ._s3_errors import NOT_IMPLEMENTED, Failure
-from ._s3_version import WRITES, Version
-from .base import Finding
+from ...errors import AtomicStoreError
+from ..base import Finding
+from ._errors import NOT_IMPLEMENTED, Failure
+from ._version import WRITES, Version
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from ._s3 import S3Object
+    from . import S3Object
 
 _REFUSED = (404, 409, 412)
 """What a service answers whose condition does not hold; 404: there is nothing that could match."""

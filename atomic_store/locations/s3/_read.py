@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ._s3_errors import Failure
-from ._s3_version import Version
-from .base import PIECE, StoredFile
+from ..base import PIECE, StoredFile
+from ._errors import Failure
+from ._version import Version
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from _typeshed import WriteableBuffer
 
-    from ._s3 import S3Object
+    from . import S3Object
 
 
 class Reader(StoredFile):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ..errors import ConflictError, LocationError, LockError
-from ._s3_errors import NO_KEY, NO_UPLOAD, Failure
-from ._s3_version import Version
-from .base import ANY, Location, Lock, conflict
+from ...errors import ConflictError, LocationError, LockError
+from ..base import ANY, Location, Lock, conflict
+from ._errors import NO_KEY, NO_UPLOAD, Failure
+from ._version import Version
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from typing import Any
 
-    from ._s3_reader import Reader
-    from ._s3_upload import Replacement
-    from .base import Finding
+    from ..base import Finding
+    from ._read import Reader
+    from ._upload import Replacement
 
 STALE_AFTER = 86400
 """Seconds: no commit takes a day; whoever knows better calls abort_stale_uploads()."""
@@ -67,12 +67,12 @@ class S3Object(Location):
         put_options: dict[str, Any] | None = None,
         progress: Callable[[int], object] | None = None,
     ) -> None:
-        from . import _s3_client  # here: 150 ms that only a store on S3 pays
+        from . import _client  # here: 150 ms that only a store on S3 pays
 
         if client is not None and not hasattr(client, "get_paginator"):
             raise TypeError(f"client should be a client such as boto3.client('s3'), never a resource or session: {client!r}")
         self._path = f"s3://{bucket}/{key}"
-        self._boto = _s3_client
+        self._boto = _client
         self.bucket = _text("bucket", bucket, self._path)
         self.key = _text("key", key, self._path)
         if key.endswith("/"):
@@ -132,7 +132,7 @@ class S3Object(Location):
             LocationError: the bucket does not exist, or is elsewhere.
             OSError: anything else; ConnectionError: no answer.
         """
-        from ._s3_reader import Reader
+        from ._read import Reader
 
         try:
             return Reader(self, self.call("get_object"))
@@ -161,7 +161,7 @@ class S3Object(Location):
 
         Up to 8 MB are one request; more is sent in parts while the block writes.
         """
-        from ._s3_upload import Replacement
+        from ._upload import Replacement
 
         return Replacement(self, expected)
 
@@ -173,7 +173,7 @@ class S3Object(Location):
                 conditional deletes is asked right before; a change in between goes with the object.
             UncertainCommitError: no answer came, and nobody knows.
         """
-        from ._s3_write import delete
+        from ._write import delete
 
         if expected is not ANY:
             expected = self.settle(expected)
@@ -258,7 +258,7 @@ class S3Object(Location):
 
     def probe(self) -> list[Finding]:
         """Find out which promises the service keeps, with these credentials; see Location.probe."""
-        from ._s3_probe import probe
+        from ._probe import probe
 
         return probe(self)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from ..errors import AccessError, LocationError
+from ...errors import AccessError, LocationError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

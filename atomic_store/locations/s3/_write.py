@@ -10,17 +10,17 @@ from __future__ import annotations
 import errno
 import os
 
-from ..errors import UncertainCommitError
-from ._s3_errors import NO_UPLOAD, NOT_IMPLEMENTED, Failure
-from ._s3_version import WRITES, Version
-from .base import ANY, conflict
+from ...errors import UncertainCommitError
+from ..base import ANY, conflict
+from ._errors import NO_UPLOAD, NOT_IMPLEMENTED, Failure
+from ._version import WRITES, Version
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from ._s3 import S3Object
+    from . import S3Object
 
 KEPT = 12
 """How many write ids an object carries: 200 bytes of the 2 KB that its metadata may have."""
