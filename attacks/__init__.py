@@ -6,7 +6,7 @@ They use what the tests have: the kinds of commits, the programs that run at onc
 import os
 import sys
 
-TESTS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tests")
+TESTS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tests", "support")
 
 if TESTS not in sys.path:  # where pytest runs, it has put it there already
     sys.path.append(TESTS)

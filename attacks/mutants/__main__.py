@@ -31,7 +31,7 @@ PACKAGE = Path(atomic_store.__file__).resolve().parent
 # What no test looks at, and may be large.
 NOT_COPIED = ("__pycache__", ".git", ".venv", ".*_cache", ".hypothesis", "*.egg-info", "build", "dist", "results", "site")
 # Not for mutants: the test of the catalogue fails with each of them, and Ceph and cron are stages of their own.
-WHOLE_SUITE = ("tests", *(f"--ignore=tests/test_{name}.py" for name in ("mutants", "s3_radosgw", "cron")))
+WHOLE_SUITE = ("tests", *(f"--ignore-glob=*/test_{name}.py" for name in ("mutants", "s3_radosgw", "cron")))
 # pytest's exit codes: all passed, and some tests failed. Any other says that they did not run.
 PASSED, FAILED = 0, 1
 
@@ -166,8 +166,9 @@ def read(report: Path) -> tuple[str, str, int]:
 
 
 def below_tests(names: Iterable[str]) -> list[str]:
-    """The tests of a mutant, as pytest is to find them."""
-    return [f"tests/{name}" for name in names]
+    """The tests of a mutant, as pytest is to find them: the catalogue names a file without its folder."""
+    folders = {path.name: path.parent.relative_to(ROOT) for path in (ROOT / "tests").rglob("test_*.py")}
+    return [str(folders[name.partition("::")[0]] / name) for name in names]
 
 
 def main() -> int:

@@ -33,7 +33,7 @@ class Mutant:
         file: the source, below the package.
         old: text that stands there exactly once.
         new: what replaces it.
-        caught_by: the tests that must fail, as pytest is given them, below tests/.
+        caught_by: the tests that must fail, as pytest is given them, without the folder of the file.
         listed_in: the file of the catalogue, for messages.
     """
 

@@ -109,7 +109,7 @@ def compare(sizes: dict[str, int], rounds: int, large: int) -> dict[str, Any]:
         rounds: turns of each contestant; twenty times as many for small values.
         large: bytes that are written and read for the memory.
     """
-    sys.path.append(str(ROOT / "tests"))  # where the servers are started that the tests use too
+    sys.path.append(str(ROOT / "tests" / "support"))  # where the servers are started that the tests use too
     start: Any = getattr(import_module("s3_servers"), SERVER)
     with tempfile.TemporaryDirectory() as home, start(Path(home)) as server:
         times = {label: measure(server, size, rounds * (20 if size < 1 << 20 else 1)) for label, size in sizes.items()}

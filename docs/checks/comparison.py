@@ -611,7 +611,7 @@ def row_on_s3(label: str, parent: Path) -> tuple[str, ...]:
 
 def rows_on_s3() -> list[tuple[str, ...]]:
     """Try out all of them on a server of this machine."""
-    sys.path.insert(0, str(ROOT / "tests"))
+    sys.path.insert(0, str(ROOT / "tests" / "support"))
     import s3_servers
 
     with tempfile.TemporaryDirectory() as name, s3_servers.ministack(Path(name)) as server:

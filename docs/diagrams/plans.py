@@ -1,7 +1,7 @@
 """Draw the plans of architecture.md: `python docs/diagrams/plans.py` writes them to docs/images.
 
-Boxes and arrows; the style is that of the sequence diagrams. tests/test_diagrams.py checks that the drawings are those of
-this file.
+Boxes and arrows; the style is that of the sequence diagrams. tests/project/test_diagrams.py checks that the drawings are
+those of this file.
 """
 
 from __future__ import annotations

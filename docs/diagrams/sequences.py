@@ -1,8 +1,8 @@
 """Draw the sequence diagrams of the documentation: `python docs/diagrams/sequences.py` writes docs/images/*.svg.
 
 Time runs down. There are three lanes: in concurrency.md one program, the file, another program. Each drawing brings its
-own background and follows the reader's light or dark setting. tests/test_diagrams.py checks that the drawings are those
-of this file.
+own background and follows the reader's light or dark setting. tests/project/test_diagrams.py checks that the drawings are
+those of this file.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Write command-line.md from the parser of the command line: `python docs/reference/command_line.py`.
 
 From the parser itself and not from its help, whose layout differs from one Python to the next.
-tests/test_cli_page.py checks that page and parser agree.
+tests/project/test_cli_page.py checks that page and parser agree.
 """
 
 from __future__ import annotations

@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import ROOT
 
 import atomic_store
 from atomic_store import formats
 from atomic_store.formats.wrappers import difference
 from atomic_store.testing import Memory
 
-ROOT = Path(__file__).resolve().parent.parent
 UTC = dt.UTC
 EAST = dt.timezone(dt.timedelta(hours=2))
 MOMENT = dt.datetime(2026, 11, 20, 12, 30, 15, 250000, tzinfo=UTC)

@@ -1,6 +1,6 @@
 """A table of 100,000 rows, streamed by Django's own serializers through atomic_write(), and stopped half way.
 
-The program is django_job.py. `pytest -rP tests/test_django.py` prints how much memory it took.
+The program is django_job.py. `pytest -rP tests/store/test_django.py` prints how much memory it took.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ import pytest
 from faults import is_one_temp
 from lxml import etree  # type: ignore[import-untyped]
 from stand_ins import inside
+from support import ROOT
 
-JOB = Path(__file__).with_name("django_job.py")
+JOB = ROOT / "tests" / "support" / "django_job.py"
 ROWS = 100_000
 OLD = b"<the file of yesterday/>"
 

@@ -1,6 +1,6 @@
 """check(): what it says of real file systems, and of places that break a promise; and that it leaves nothing behind.
 
-`pytest -rP tests/test_checking.py` prints the reports.
+`pytest -rP tests/store/test_checking.py` prints the reports.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import pytest
 from faults import descriptors
 from machine import ALICE, in_child, mounted, public_directory, put, tool
 from stand_ins import inside
-from support import require
+from support import ROOT, require
 
 import atomic_store
 from atomic_store import LocalFile, LocationError
@@ -394,7 +394,7 @@ def test_each_type_of_file_system_is_known_by_its_mount(
 
 def test_guarantees_name_each_file_system_that_check_knows() -> None:
     """What the report says of a file system stands in docs/guarantees.md too."""
-    page = Path(__file__).parent.parent.joinpath("docs", "guarantees.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "guarantees.md").read_text(encoding="utf-8")
     assert [name for name in _probe.FILE_SYSTEMS if f"`{name}`" not in page] == []
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 from machine import BOB, public_directory, public_python
-from support import require
+from support import ROOT, require
 
-PAGE = (Path(__file__).resolve().parent.parent / "docs" / "how-to" / "systemd.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "how-to" / "systemd.md").read_text(encoding="utf-8")
 UNITS = dict(re.findall(r"```ini\n# /etc/systemd/system/(\S+)\n(.*?)```", PAGE, re.DOTALL))
 SERVICES = [name for name in UNITS if name.endswith(".service")]
 COLLECT, WATCH, _ = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)

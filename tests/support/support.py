@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+"""The checkout: where the tests find documentation, examples, benchmarks and the gate."""
 
 REQUIRE_ALL = "ATOMIC_STORE_REQUIRE_ALL"
 

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import atomicwrites
 import pytest
+from support import ROOT
 
 import atomic_store
 from atomic_store import formats
 from atomic_store.testing import Memory
 
-PLUGIN = Path(__file__).resolve().parent.parent / "examples" / "plugin"
+PLUGIN = ROOT / "examples" / "plugin"
 
 
 def pip(*arguments: str | Path) -> None:

@@ -1,6 +1,6 @@
 """atomic_write, open_dict and check on S3: the same suites as for files, Django's stream, and what check() says of services.
 
-`pytest -rP tests/test_s3_writing.py` prints the reports and how much memory Django's stream took.
+`pytest -rP tests/locations/s3/test_s3_writing.py` prints the reports and how much memory Django's stream took.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import pytest
 from mapping_contract import MappingContract
 from s3_servers import Server
 from s3_support import PROMISES, between, broken, checked, hasty, objects, world
+from support import ROOT
 from writing_contract import WritingContract
 
 import atomic_store
@@ -26,7 +27,7 @@ from atomic_store.locations.s3 import _probe
 
 __all__ = ["hasty"]
 
-JOB = Path(__file__).with_name("django_job.py")
+JOB = ROOT / "tests" / "support" / "django_job.py"
 ROWS = 100_000
 OLD = b"<the file of yesterday/>"
 

@@ -14,9 +14,8 @@ from typing import NamedTuple
 import pytest
 from s3_servers import Server, make_bucket
 from s3_support import world
-from support import require
+from support import ROOT, require
 
-ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md") if "_build" not in path.parts)
 DOCUMENTS = ["README.md", *PAGES]
 OTHERS = ["CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]

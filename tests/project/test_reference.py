@@ -5,16 +5,16 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from support import ROOT
 
 import atomic_store
 import atomic_store.locations.base
 from atomic_store import testing
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "api.md"
+PAGE = ROOT / "docs" / "reference" / "api.md"
 
 # Their methods are written by who subclasses them.
 WRITTEN_BY_USERS = (testing.FormatContract, testing.LocationContract)

@@ -1,7 +1,7 @@
 """SIGINT and SIGTERM at random moments of commits of a large value, one after the other.
 
 The moments are drawn from a seeded generator, but where they hit depends on the machine: what must hold, holds at all of
-them. tests/test_kill_sweep.py hits each system call; here signals also come between them, and in the middle of a write.
+them. test_kill_sweep.py hits each system call; here signals also come between them, and in the middle of a write.
 """
 
 from __future__ import annotations

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import runpy
-from pathlib import Path
 from typing import Any
+
+from support import ROOT
 
 from atomic_store.cli import _parser
 
-REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
+REFERENCE = ROOT / "docs" / "reference"
 
 
 def test_page_and_parser_agree() -> None:

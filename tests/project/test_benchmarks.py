@@ -12,8 +12,8 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+from support import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 PLOTS = sorted((ROOT / "docs" / "images").glob("performance-*.svg"))
 
 

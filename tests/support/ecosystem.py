@@ -1,4 +1,4 @@
-"""The packages that people keep values with, one case for each way to use them; tests/test_ecosystem.py has the tests.
+"""The packages that people keep values with, one case for each way to use them; test_ecosystem.py has the tests.
 
 Nothing is imported before a case is used. Which versions are meant stands in pyproject.toml, extra `ecosystem`.
 """

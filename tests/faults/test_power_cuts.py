@@ -11,6 +11,7 @@ from itertools import combinations, count
 from pathlib import Path
 
 import pytest
+from support import ROOT
 
 import atomic_store
 from attacks.power_cuts.campaign import CONTROLS
@@ -374,9 +375,8 @@ def test_machine_that_lacks_something_is_told_what(monkeypatch: pytest.MonkeyPat
 
 def test_guarantees_tell_the_figures_of_the_last_long_run() -> None:
     """The tables in docs/guarantees.md are those of the results that are kept, in which the library lost nothing."""
-    root = Path(__file__).resolve().parent.parent
-    results = Results.of(root / "attacks" / "results" / "power_cuts.json")
-    page = (root / "docs" / "guarantees.md").read_text(encoding="utf-8")
+    results = Results.of(ROOT / "attacks" / "results" / "power_cuts.json")
+    page = (ROOT / "docs" / "guarantees.md").read_text(encoding="utf-8")
     for table in tables(results):
         assert f"\n\n{table}\n\n" in page
     assert set(results.file_systems) == set(FILE_SYSTEMS)

@@ -1,18 +1,18 @@
 """The drawings in docs/images are those that the programs in docs/diagrams draw, and are well-formed.
 
-The plots beside them, performance-*.svg, are drawn from measurements: tests/test_benchmarks.py.
+The plots beside them, performance-*.svg, are drawn from measurements: tests/project/test_benchmarks.py.
 """
 
 from __future__ import annotations
 
 import runpy
-from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+from support import ROOT
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
+DOCS = ROOT / "docs"
 DRAWN = [path for path in (DOCS / "images").glob("*.svg") if not path.name.startswith("performance-")]
 
 

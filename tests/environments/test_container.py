@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 from machine import public_directory, public_python
-from support import require
+from support import ROOT, require
 
-PAGE = (Path(__file__).resolve().parent.parent / "docs" / "how-to" / "container.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "how-to" / "container.md").read_text(encoding="utf-8")
 
 
 def block(language: str) -> str:

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 from ecosystem import CASES, REFUSED, Case
+from support import ROOT
 
 import atomic_store
 
-ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 PINS = dict(requirement.split("==") for requirement in PROJECT["optional-dependencies"]["ecosystem"])
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
-from pathlib import Path
 
-TESTS = Path(__file__).resolve().parent
+from support import ROOT
+
+TESTS = ROOT / "tests"
 
 
 def test_no_test_is_without_its_property() -> None:
@@ -18,3 +19,9 @@ def test_no_test_is_without_its_property() -> None:
         if not (ast.get_docstring(node) or "").partition("\n")[0].endswith((".", "?", "!"))
     ]
     assert silent == []
+
+
+def test_no_two_test_files_share_a_name() -> None:
+    """A test file is found by its name alone, whatever folder it moves to: the catalogue of mutants relies on it."""
+    names = [path.name for path in TESTS.rglob("*.py")]
+    assert sorted(names) == sorted(set(names))

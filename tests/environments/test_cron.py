@@ -18,9 +18,9 @@ from typing import Any
 
 import pytest
 from s3_servers import DIES_WITH_US
-from support import require
+from support import ROOT, require
 
-JOB = Path(__file__).resolve().parent / "cron_job.py"
+JOB = ROOT / "tests" / "support" / "cron_job.py"
 ROUNDS = 100
 PAIRS = {"locked": ("collect", "report"), "plain": ("fetch", "prune")}
 ENDS_WITHIN = 180  # seconds; jobs that have not ended by then have failed

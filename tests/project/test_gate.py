@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 from crowd import HANGS_AFTER
-from support import require
+from support import ROOT, require
 
-GATE = Path(__file__).resolve().parent.parent / ".ci" / "run"
+GATE = ROOT / ".ci" / "run"
 
 # The functions of stages that take the place of the real ones.
 STAGES = """
