@@ -1,4 +1,4 @@
-"""Try out what docs/concepts/comparison.md says of other packages, and compare; with --write, write it there.
+"""Try out what docs/comparison.md says of other packages, and compare; with --write, write it there.
 
 Needs strace, the packages of the extra `comparison`, and atomic-store 0.0.1 in a directory of its own, which $ORIGINAL
 names, for it has our package's name: pip install --no-deps --target DIRECTORY atomic-store==0.0.1
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PAGE = ROOT / "docs" / "concepts" / "comparison.md"
+PAGE = ROOT / "docs" / "comparison.md"
 PAD = "x" * 30_000  # so that a value takes several writes where something writes in pieces
 OLD = {"n": 1, "pad": PAD}
 NEW = {"n": 2, "pad": PAD[::2]}
