@@ -1,68 +1,52 @@
-"""docs/performance.md: its tables are made of benchmarks/results, between markers; the words around them are not."""
+"""Fill in the pages: docs/performance.md for users, benchmarks/README.md for contributors.
+
+What stands between a pair of markers is written from benchmarks/results, the words around it are not.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from . import goals, machine
+from . import goals, machine, record, summary
 from .environments import ROOT
+from .plots import PLOTS, PREFIX
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-RESULTS = ROOT / "benchmarks" / "results"
-PAGE = ROOT / "docs" / "performance.md"
 IMAGES = ROOT / "docs" / "images"
-PREFIX = "performance-"
 NOT_YET = "**Not measured yet.**"
-SECTIONS = ["commit", "reading", "scaling", "large", "startup", "contention", "formats", "s3"]
 _BLOCK = re.compile(r"(<!-- measured: ([^>]+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-def write_results(directory: Path, section: str, about: dict[str, Any], data: Any) -> None:
-    """Keep what a section has found, with the machine, one list of figures a line."""
-    directory.mkdir(exist_ok=True)
-    text = json.dumps({"machine": about, "data": _rounded(data)}, indent=1, ensure_ascii=False)
-    flat = re.sub(r"\[\s+([^][{}]*?)\s+\]", lambda found: "[" + re.sub(r",\s+", ", ", found[1]) + "]", text)
-    (directory / f"{section}.json").write_text(flat + "\n", encoding="utf-8")
-
-
-def _rounded(data: Any) -> Any:
-    """Round to five digits: the others say nothing."""
-    if isinstance(data, float):
-        return float(f"{data:.5g}")
-    if isinstance(data, dict):
-        return {str(key): _rounded(value) for key, value in data.items()}
-    return [_rounded(value) for value in data] if isinstance(data, list) else data
-
-
-def read_results(directory: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """Give the data of each section that was run, and the machine it was run on."""
-    found = {
-        name: json.loads(path.read_text(encoding="utf-8"))
-        for name in SECTIONS
-        if (path := directory / f"{name}.json").exists()
-    }
-    return {name: run["data"] for name, run in found.items()}, {name: run["machine"] for name, run in found.items()}
-
-
 def section(name: str) -> Any:
-    """Give the module of a section."""
+    """Return the module of a section."""
     return importlib.import_module(f"{__package__}.sections.{name}")
 
 
-def blocks(directory: Path) -> dict[str, str]:
-    """Write all generated parts of the page."""
-    data, machines = read_results(directory)
+def for_users(directory: Path) -> dict[str, str]:
+    """Return the generated parts of docs/performance.md."""
+    data, machines = record.read(directory)
+    return {name: part.write(data, machines) for name, part in summary.PARTS.items() if set(part.needs) <= data.keys()}
+
+
+def for_contributors(directory: Path) -> dict[str, str]:
+    """Return the generated parts of benchmarks/README.md: the goals, the machine, and every table."""
+    data, machines = record.read(directory)
     found = {"goals": goals.table(data).markdown(), "machine": _machines(machines)}
     for name, its in data.items():
         for table in section(name).tables(its):
             found[table.name] = table.markdown()
     return found
+
+
+PAGES: dict[str, Callable[[Path], dict[str, str]]] = {
+    "docs/performance.md": for_users,
+    "benchmarks/README.md": for_contributors,
+}
 
 
 def _machines(machines: dict[str, dict[str, Any]]) -> str:
@@ -75,38 +59,36 @@ def _machines(machines: dict[str, dict[str, Any]]) -> str:
     return "\n".join(f"- {', '.join(names)}: {sentence}" for sentence, names in runs.items())
 
 
-def update(text: str, directory: Path) -> str:
-    """Give the page with its generated parts made anew.
+def update(text: str, found: dict[str, str]) -> str:
+    """Return a page with its generated parts replaced.
 
     Raises:
         KeyError: something was measured that the page has no part for.
     """
-    found = blocks(directory)
     homeless = found.keys() - {match[2] for match in _BLOCK.finditer(text)}
     if homeless:
         raise KeyError(f"the page has no part for {sorted(homeless)}")
     return _BLOCK.sub(lambda match: f"{match[1]}\n{found.get(match[2], NOT_YET)}\n\n{match[3]}", text)
 
 
-def digest(directory: Path, section: str) -> str:
-    """Give a digest of the results that a plot is drawn from."""
-    return hashlib.sha256((directory / f"{section}.json").read_bytes()).hexdigest()[:16]
+def write(root: Path, results: Path) -> None:
+    """Fill in both pages below `root`."""
+    for name, parts in PAGES.items():
+        page = root / name
+        page.write_text(update(page.read_text(encoding="utf-8"), parts(results)), encoding="utf-8")
 
 
-def sealed(svg: str, of_results: str) -> str:
-    """Give a plot with a last line that says what it was drawn from and what it is: a stale or changed one shows."""
-    return f"{svg}<!-- results {of_results}, drawing {hashlib.sha256(svg.encode()).hexdigest()[:16]} -->\n"
-
-
-def stale(page: Path, images: Path, directory: Path) -> list[str]:
-    """Name what does not agree with the results: the page, and each plot."""
-    from .plots import PLOTS
-
-    wrong = [] if update(text := page.read_text(encoding="utf-8"), directory) == text else [page.name]
+def stale(root: Path, images: Path, directory: Path) -> list[str]:
+    """Return the names of the pages and plots that do not agree with the results."""
+    wrong = []
+    for name, parts in PAGES.items():
+        text = (root / name).read_text(encoding="utf-8")
+        if update(text, parts(directory)) != text:
+            wrong.append(name)
     for name, plot in PLOTS.items():
         path = images / f"{PREFIX}{name}.svg"
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
         drawing = "".join(lines[:-1])
-        if "".join(lines) != sealed(drawing, digest(directory, plot.section)):
+        if "".join(lines) != record.sealed(drawing, record.digest(directory, plot.section)):
             wrong.append(path.name)
     return wrong

@@ -1,39 +1,38 @@
 """The plots of docs/performance.md, by matplotlib, in a worker of the environment that has it.
 
-Each brings its own background and follows the reader's light or dark setting: a rule of CSS for each colour. At its
-end stands a digest of the results that it was drawn from, and one of itself, so that a stale one shows.
+Each is as narrow as a phone, transparent, and takes its colours from the palette of the other drawings. At its end stands
+a digest of the results that it was drawn from, and one of itself, so that a stale one is noticed.
 """
 
 from __future__ import annotations
 
 import io
 import re
+import runpy
 import statistics
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from xml.sax.saxutils import escape
 
-from . import page
-from .sections import commit, contention, large, scaling, startup
-from .stores import BASE, CONTESTANTS, DURABLE, ORIGINAL, OURS, SCALING
+from . import record
+from .bench import ratio
+from .environments import ROOT
+from .sections import scaling, startup
+from .stores import BASE, CONTESTANTS, DURABLE, ORIGINAL, OURS, TORN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-DARK = {  # each colour that is drawn with, and what it is where the reader has it dark
-    "#ffffff": "#0d1117",
-    "#d0d7de": "#30363d",
-    "#1f2328": "#e6edf3",
-    "#2f6fdb": "#79b0ff",
-    "#b7791f": "#e3b341",
-    "#8b949e": "#768390",
-    "#b3261e": "#ff8a80",
-    "#fdecea": "#34191a",
-    "#1a7f37": "#56d364",
-}
-PAPER, GRID, INK, BLUE, AMBER, GREY, RED, PALE, GREEN = DARK
-WIDTH = 8.4  # inches, at 72 points each
+PREFIX = "performance-"
+_DRAWINGS: dict[str, Any] = runpy.run_path(str(ROOT / "docs" / "diagrams" / "palette.py"))
+PALETTE: dict[str, tuple[str, str]] = _DRAWINGS["PALETTE"]
+# matplotlib draws in the light colours; finish() puts the names of the palette in their place.
+INK, FAINT, LINE, GRID, BLUE, AMBER, GREEN, RED, PALE = (
+    PALETTE[name][0] for name in ("ink", "faint", "line", "grid", "blue", "amber", "green", "red", "pale-red")
+)
+WIDTH = 3.6  # inches, at 72 points each: what a phone shows beside its margins
+SIZE = 9.2  # points, which are 12 px and a little
 
 
 class Plot(NamedTuple):
@@ -43,134 +42,104 @@ class Plot(NamedTuple):
         section: whose results it shows.
         title: what it shows, for those who do not see it.
         description: the same in a sentence or two.
-        draw: draws it on a new figure, and gives that.
+        height: in inches.
+        draw: draws it on a new figure.
     """
 
     section: str
     title: str
     description: str
+    height: float
     draw: Callable[[Any, Any], Any]
 
 
-def bars(
-    axes: Any, values: dict[str, float], not_durable: set[str], title: str, form: str = "{:.2f}", highest: bool = False
-) -> None:
-    """Draw bars, the lowest (or highest) at the top, each with its figure; those that are not durable are hollow."""
-    names = sorted(values, key=lambda name: values[name], reverse=not highest)
+def bars(axes: Any, values: dict[str, float], keeps: dict[str, str]) -> None:
+    """Draw bars from zero, the shortest at the top, each below its name and figure; hollow ones are not durable."""
+    names = sorted(values, key=lambda name: values[name], reverse=True)
     for place, name in enumerate(names):
-        colour = BLUE if name.startswith(OURS) else AMBER if name.startswith(ORIGINAL) else GREY
-        hollow = name in not_durable
+        hollow = keeps[name] != DURABLE
+        colour = BLUE if name.startswith(OURS) else AMBER if name.startswith(ORIGINAL) else LINE
         face, edge = (PALE, RED) if hollow else (colour, colour)
-        axes.barh(place, values[name], height=0.7, facecolor=face, edgecolor=edge)
-        beside: dict[str, Any] = {"xytext": (4, 0), "textcoords": "offset points", "va": "center", "ha": "left"}
-        axes.annotate(form.format(values[name]), (values[name], place), color=INK, fontsize=8.5, **beside)
-    axes.set_yticks(range(len(names)), names)
-    axes.set_ylim(-0.6, len(names) - 0.4)
-    axes.set_title(title, color=INK, fontsize=10, loc="left")
+        axes.barh(place, values[name], height=0.42, facecolor=face, edgecolor=edge)
+        above: dict[str, Any] = {"xytext": (0, 9), "textcoords": "offset points", "va": "bottom", "fontsize": SIZE}
+        label = f"{name}, {'torn by a crash' if keeps[name] == TORN else 'not durable'}" if hollow else name
+        axes.annotate(label, (0, place), color=RED if hollow else INK, ha="left", **above)
+        axes.annotate(f"{values[name]:.2f}" if values[name] < 10 else f"{values[name]:.0f}", (1, place),
+                      xycoords=("axes fraction", "data"), color=INK, ha="right", **above)  # fmt: skip
+    axes.set_yticks([])
+    axes.set_ylim(-0.35, len(names) - 0.2)
+    axes.set_xlim(0, max(values.values()))
+    axes.set_xticks([])
+    axes.spines[:].set_visible(False)
 
 
 def draw_commit(figure: Any, data: Any) -> None:
-    """Bars of the ratios at 1 KB, disk and tmpfs."""
-    not_durable = {name for name, contestant in CONTESTANTS.items() if contestant.keeps != DURABLE}
-    sides = figure.subplots(1, 2, sharey=False)
-    for axes, (label, race) in zip(
-        sides, ((label, race) for label, race in data["races"].items() if "1 KB" in label), strict=True
-    ):
-        values = {name: value for name, value in commit.ratios(race).items() if name in CONTESTANTS}
-        bars(axes, values, not_durable, f"1 KB on {label.partition(',')[0]}, x floor")
-        axes.set_xscale("log")
-        axes.axvline(1, color=INK, linewidth=0.8, linestyle=":")
-        axes.margins(x=0.25)
-
-
-def draw_scaling(figure: Any, data: Any) -> None:
-    """Lines of ns for each byte, over the size."""
+    """Draw the milliseconds of one commit of 1 KB on the disk."""
+    rounds = data["races"]["disk, 1 KB"]["rounds"]
+    names = (OURS, ORIGINAL, "mkstemp, by hand", "atomicwrites", "sqlite3 WAL FULL", "sqlite3 DELETE EXTRA",
+             'atomic_store fsync="file"', 'open("w")')  # fmt: skip
+    values = {name: 1000 * statistics.median(rounds[name]) for name in names if name in rounds}
     axes = figure.subplots()
-    colours = {OURS: BLUE, ORIGINAL: AMBER, BASE: INK, "floor, bytes ready": GREY, "sqlite3 WAL FULL": GREEN}
-    dashes = {
-        "atomicwrites": "-.",
-        "atomic_store orjson": "--",
-        "atomic_store pickle": ":",
-        "floor + orjson": "--",
-        "floor + pickle": ":",
-    }
-    for name in SCALING:
-        points = [
-            (scaling.BYTES[label], 1e9 * statistics.median(race["rounds"][name]) / scaling.BYTES[label])
-            for label, race in data.items()
-            if name in race["rounds"]
-        ]
-        colour = colours.get(name, BLUE if name.startswith(OURS) else GREY)
-        axes.plot(
-            *zip(*points, strict=True), marker="o", markersize=3.5, color=colour, linestyle=dashes.get(name, "-"), label=name
-        )
-    axes.set_xscale("log")
-    axes.set_yscale("log")
-    sizes = [scaling.BYTES[label] for label in data]
-    axes.set_xticks(sizes, list(data))
-    axes.set_title("one durable commit on disk: ns for each byte of JSON", color=INK, fontsize=10, loc="left")
-    axes.legend(fontsize=8.5, facecolor=PAPER, edgecolor=GRID, labelcolor=INK)
-
-
-def draw_large(figure: Any, data: Any) -> None:
-    """Bars of dump and load, time and memory, JSON only."""
-    names = [name for name, way in large.WAYS.items() if way.group == "JSON" and name not in data["failed"]]
-    sides = figure.subplots(2, 2)
-    for row, action in zip(sides, ("dump", "load"), strict=True):
-        shown = [name for name in names if action == "load" or not large.WAYS[name].loads_only]
-        times = {name: statistics.median(turn["seconds"] for turn in data[action][name]) for name in shown}
-        peaks = {name: statistics.median(turn["peak"] for turn in data[action][name]) for name in shown}
-        bars(row[0], times, set(), f"{action}, seconds")
-        bars(row[1], peaks, set(), f"{action}, extra peak, MiB", "{:.0f}")
-        for axes in row:
-            axes.margins(x=0.15)
+    bars(axes, values, {name: CONTESTANTS[name].keeps for name in values})
+    axes.set_title("ms for one commit of 1 KB on disk", color=INK, fontsize=SIZE + 0.8, loc="left")
 
 
 def draw_startup(figure: Any, data: Any) -> None:
-    """Bars of whole scripts."""
-    not_durable = {name for name, script in startup.SCRIPTS.items() if script.keeps != DURABLE}
+    """Draw the milliseconds of a whole cron job."""
+    rounds = startup.jobs(data)["rounds"]
+    names = (startup.NOTHING, startup.FLOOR, startup.OURS, startup.ORIGINAL, "mkstemp, by hand", "atomicwrites",
+             "sqlite3 WAL FULL", "TinyDB")  # fmt: skip
+    values = {name: 1000 * statistics.median(turn["wall"] for turn in rounds[name]) for name in names if name in rounds}
     axes = figure.subplots()
-    race = data.get("cron, disk", data["cron, tmpfs"])
-    values = {name: 1000 * statistics.median(turn["wall"] for turn in took) for name, took in race["rounds"].items()}
-    bars(axes, values, not_durable, "a cron script: the whole process, ms", "{:.1f}")
-    axes.margins(x=0.1)
+    bars(axes, values, {name: startup.SCRIPTS[name].keeps for name in values})
+    axes.set_title("ms for a whole cron job on disk", color=INK, fontsize=SIZE + 0.8, loc="left")
 
 
-def draw_contention(figure: Any, data: Any) -> None:
-    """Bars of throughput and of the longest wait, and lost updates named."""
-    rows = {name: found for name, found in data["rounds"].items() if name not in data["failed"]}
-    losing = {name for name, found in rows.items() if max(contention.column(found, "lost"))}
-    sides = figure.subplots(1, 2)
-    throughput = {name: contention.compared(data, name, "per_second") or 0 for name in rows}
-    longest = {name: statistics.median(contention.column(found, "longest_ms")) for name, found in rows.items()}
-    bars(sides[0], throughput, losing, "increments a second, x flock", highest=True)
-    bars(sides[1], longest, losing, "longest wait, ms", "{:.0f}")
-    sides[1].set_xscale("log")
-    for axes in sides:
-        axes.margins(x=0.2)
+def draw_scaling(figure: Any, data: Any) -> None:
+    """Draw lines: the time of a commit over that of json.dumps and the fewest system calls, for each size."""
+    axes = figure.subplots()
+    lines = {
+        ORIGINAL: ("0.0.1", AMBER),
+        "sqlite3 WAL FULL": ("sqlite3", GREEN),
+        OURS: ("atomic_store", BLUE),
+        "atomic_store orjson": ("with orjson", FAINT),
+    }
+    sizes = [size for size in scaling.BYTES if size in data and BASE in data[size]["rounds"]]
+    for name, (label, colour) in lines.items():
+        points = [
+            (place, ratio(data[size]["rounds"][name], data[size]["rounds"][BASE]))
+            for place, size in enumerate(sizes)
+            if name in data[size]["rounds"]
+        ]
+        axes.plot(*zip(*points, strict=True), marker="o", markersize=3.5, linewidth=1.8, color=colour)
+        beside: dict[str, Any] = {"xytext": (0, 5), "textcoords": "offset points", "va": "bottom", "ha": "center"}
+        at = {ORIGINAL: -3, "sqlite3 WAL FULL": -2, OURS: 1, "atomic_store orjson": -2}[name]
+        axes.annotate(label, points[min(at, len(points) - 1)], color=colour, fontsize=SIZE, **beside)
+    axes.axhline(1, color=INK, linewidth=0.8, linestyle=":")
+    axes.set_ylim(0, axes.get_ylim()[1] * 1.08)
+    axes.margins(x=0.06)
+    axes.set_xticks(range(len(sizes)), [size.replace(" ", "\n") for size in sizes])
+    axes.grid(axis="y", linewidth=0.6)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.set_title("time of a commit, x json.dumps and the fewest\nsystem calls, by the size of the value", color=INK,
+                   fontsize=SIZE + 0.8, loc="left")  # fmt: skip
 
 
-HOLLOW = "Hollow bars: not durable, or torn by a crash."
 PLOTS: dict[str, Plot] = {
     "commit": Plot(
-        "commit",
-        "Durable commit of 1 KB",
-        f"Time of one commit beside the fewest system calls and json.dumps. {HOLLOW}",
-        draw_commit,
+        "commit", "One commit of 1 KB", "Milliseconds on the disk. Hollow bars are not durable.", 4.1, draw_commit
+    ),
+    "startup": Plot(
+        "startup", "A whole cron job", "Milliseconds from start to end. Hollow bars are not durable.", 4.1, draw_startup
     ),
     "scaling": Plot(
-        "scaling", "Commits of 1 KB to 1 GB", "Nanoseconds for each byte, over the size of the value.", draw_scaling
-    ),
-    "large": Plot("large", "100 MB of JSON", "Seconds and extra memory of dumping and of loading.", draw_large),
-    "startup": Plot("startup", "A cron script", f"Milliseconds of the whole process. {HOLLOW}", draw_startup),
-    "contention": Plot(
-        "contention",
-        "Eight processes on one file",
-        "Increments a second, and the longest wait for one of them. Hollow bars: updates were lost.",
-        draw_contention,
+        "scaling",
+        "Commits of 1 KB to 1 GB",
+        "The time of a commit over that of json.dumps and the fewest system calls that are durable.",
+        3.4,
+        draw_scaling,
     ),
 }
-HEIGHTS = {"commit": 5.2, "scaling": 4.4, "large": 5.2, "startup": 4.0, "contention": 3.4}
 
 
 def draw(results: str, images: str) -> None:
@@ -180,55 +149,48 @@ def draw(results: str, images: str) -> None:
     matplotlib.rcParams.update(
         {
             "svg.fonttype": "none",
-            "svg.hashsalt": "atomic_store",
-            "font.size": 9,
+            "font.size": SIZE,
             "axes.edgecolor": GRID,
-            "axes.facecolor": PAPER,
-            "figure.facecolor": PAPER,
             "grid.color": GRID,
             "text.color": INK,
-            "xtick.color": INK,
-            "ytick.color": INK,
+            "xtick.color": FAINT,
+            "ytick.color": FAINT,
             "xtick.labelcolor": INK,
             "ytick.labelcolor": INK,
         }
     )
     figures = import_module("matplotlib.figure")
-    data, _ = page.read_results(Path(results))
+    data, _ = record.read(Path(results))
     for name, plot in PLOTS.items():
         if plot.section not in data:
             continue
-        figure = figures.Figure(figsize=(WIDTH, HEIGHTS[name]), layout="constrained")
+        matplotlib.rcParams["svg.hashsalt"] = name  # ids that differ from those of another plot on the same page
+        figure = figures.Figure(figsize=(WIDTH, plot.height), layout="constrained")
         plot.draw(figure, data[plot.section])
         for axes in figure.axes:
-            axes.spines[["top", "right"]].set_visible(False)
             axes.tick_params(which="both", length=0)
-            axes.grid(axis="x", linewidth=0.6)
             axes.set_axisbelow(True)
-            if axes.get_xscale() == "log" and name != "scaling":
-                axes.xaxis.set_major_formatter("{x:g}")
-            if name == "scaling":
-                axes.yaxis.set_major_formatter("{x:g}")
-        if "ollow" in plot.description:
-            figure.supxlabel(plot.description[plot.description.index("Hollow") :], fontsize=8.5, color=RED)
         written = io.BytesIO()
-        figure.savefig(written, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
-        svg = finish(written.getvalue().decode(), plot, page.digest(Path(results), plot.section))
-        Path(images, f"{page.PREFIX}{name}.svg").write_text(svg, encoding="utf-8")
+        figure.savefig(
+            written, format="svg", transparent=True, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        )
+        svg = finish(written.getvalue().decode(), name, plot)
+        sealed = record.sealed(svg, record.digest(Path(results), plot.section))
+        Path(images, f"{PREFIX}{name}.svg").write_text(sealed, encoding="utf-8")
 
 
-def finish(svg: str, plot: Plot, digest: str) -> str:
-    """Give the drawing its title, its colours for dark, and its seal."""
-    rules = "\n".join(
-        f'    [style*="{what}: {light}"] {{ {what}: {dark} !important }}'
-        for light, dark in DARK.items()
-        for what in ("fill", "stroke")
-    )
-    head = (
-        f"<title>{escape(plot.title)}</title>\n<desc>{escape(plot.description)}</desc>\n"
-        f"<style>\n  text {{ font-family: system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif !important }}\n"
-        f"  @media (prefers-color-scheme: dark) {{\n{rules}\n  }}\n</style>\n"
-    )
+def finish(svg: str, name: str, plot: Plot) -> str:
+    """Give the drawing its title and the colours of the palette; take away what only matplotlib needs."""
     body = svg[svg.index("<svg") :]
-    body = re.sub(r"<metadata>.*?</metadata>\s*", "", body, flags=re.DOTALL)
-    return page.sealed(re.sub(r"(<svg[^>]*?)>", lambda found: f'{found[1]} role="img">\n{head}', body, count=1), digest)
+    body = re.sub(r"<metadata>.*?</metadata>\s*|<defs>\s*<style.*?</defs>\s*", "", body, flags=re.DOTALL)
+    body = re.sub(r'<g id="[^"]*"(/?)>', r"<g\1>", body)
+    body = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", body)
+    for colour, (light, _) in PALETTE.items():
+        body = body.replace(f": {light}", f": var(--{colour})")
+    labels = f'class="drawing" role="img" aria-labelledby="{name}-title {name}-description"'
+    head = (
+        f'<title id="{name}-title">{escape(plot.title)}</title>\n'
+        f'<desc id="{name}-description">{escape(plot.description)}</desc>\n'
+        f"<style>\n{_DRAWINGS['css']()}\n</style>\n"
+    )
+    return re.sub(r"(<svg[^>]*?)>", lambda found: f"{found[1]} {labels}>\n{head}", body, count=1)

@@ -385,7 +385,10 @@ CONTESTANTS: dict[str, Contestant] = {
 SCALING: dict[str, Contestant] = {
     **{
         name: CONTESTANTS[name]
-        for name in ("floor, bytes ready", BASE, OURS, "atomicwrites", ORIGINAL, "sqlite3 WAL FULL", "atomic_store orjson")
+        for name in (
+            *("floor, bytes ready", BASE, OURS, "atomicwrites", ORIGINAL, "sqlite3 WAL FULL", "atomic_store orjson"),
+            *('atomic_store fsync="file"', 'open("w")'),
+        )
     },
     "floor + orjson": Contestant(FloorOrjson),
     "atomic_store pickle": Contestant(lambda path: Ours(path, "pickle"), note='format="pickle"'),
