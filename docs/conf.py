@@ -6,12 +6,12 @@ import posixpath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from docutils import nodes
 from sphinx.addnodes import pending_xref
 
 import atomic_store
 
 if TYPE_CHECKING:
-    from docutils import nodes
     from sphinx.application import Sphinx
 
 project = "atomic_store"
@@ -70,6 +70,16 @@ def adapt_links(app: Sphinx, doctree: nodes.document) -> None:
             link[0].clear()
 
 
+def inline_drawings(app: Sphinx, doctree: nodes.document, docname: str) -> None:  # noqa: ARG001 - the event's signature
+    """Put each SVG into the page itself: as an image it would not follow the page's switch between light and dark."""
+    if app.builder.format == "html":
+        for image in list(doctree.findall(nodes.image)):
+            if image["uri"].endswith(".svg"):
+                drawing = Path(app.srcdir, image["uri"]).read_text(encoding="utf-8")
+                image.replace_self(nodes.raw("", drawing, format="html"))
+
+
 def setup(app: Sphinx) -> None:
     """Register what this file adds."""
     app.connect("doctree-read", adapt_links)
+    app.connect("doctree-resolved", inline_drawings)
