@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,8 @@ import atomic_store
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
+
+ROOT = Path(__file__).resolve().parent.parent
 
 project = "atomic_store"
 author = "atomic_store contributors"
@@ -56,14 +57,16 @@ def adapt_links(app: Sphinx, doctree: nodes.document) -> None:
     for link in list(doctree.findall(pending_xref)):
         if link["reftype"] != "myst":
             continue
-        if (Path(app.srcdir, link["refdoc"]).parent / link["reftarget"]).is_dir():
-            link.replace_self(link.children)  # a folder of the repository, which a viewer of it lists
-            continue
-        folder, name = posixpath.split(link["reftarget"].removesuffix(".md"))
-        if folder in ("", "..") and name in AT_THE_ROOT:
+        target = (Path(app.srcdir, link["refdoc"]).parent / link["reftarget"]).resolve()
+        name = target.name.removesuffix(".md")
+        # A page that includes a file of the root has that file's links, which lead from the root.
+        if name in AT_THE_ROOT and target.parent in (ROOT, Path(app.srcdir), Path(app.srcdir, "project")):
             link["refdomain"] = "doc"
             link["reftarget"] = AT_THE_ROOT[name]
             link["reftargetid"] = None
+        elif target.is_dir() or (link["refdomain"] == "doc" and not target.is_relative_to(app.srcdir)):
+            link.replace_self(link.children)  # only a viewer of the repository can show it
+            continue
         if link.astext().endswith(".md"):
             # A file's name is a good text in a repository; here it becomes the title of what it leads to.
             link["refexplicit"] = False

@@ -4,6 +4,6 @@ import time
 
 import atomic_store
 
-with atomic_store.open("runs.json", default=[]) as store:
+with atomic_store.open("runs.json", default=[], lock=True) as store:
     print("Previous runs:", store.value)
     store.value.append(time.strftime("%Y-%m-%d %H:%M:%S%z"))

@@ -1,4 +1,4 @@
-"""The tables of docs/guarantees.md: `python -m attacks.power_cuts.report attacks/results/power_cuts.json` prints them."""
+"""The tables of attacks/results/README.md; run it with attacks/results/power_cuts.json as its argument."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from attacks.power_cuts.campaign import CONTROLS
 from attacks.power_cuts.file_systems import FILE_SYSTEMS, FileSystem
 from attacks.power_cuts.history import Expectation, History
 from attacks.power_cuts.recording import HEAD, Failure, Flush, LogError, Mark, Record, Write, parse, until
-from attacks.power_cuts.report import tables
+from attacks.power_cuts.report import block_errors, power_cuts, tables
 from attacks.power_cuts.requirements import missing
 from attacks.power_cuts.results import Results
 from attacks.power_cuts.states import KINDS, SHORT, CrashStates, Plan, State
@@ -373,12 +373,15 @@ def test_machine_that_lacks_something_is_told_what(monkeypatch: pytest.MonkeyPat
         assert any(word in line for line in lacking)
 
 
-def test_guarantees_tell_the_figures_of_the_last_long_run() -> None:
-    """The tables in docs/guarantees.md are those of the results that are kept, in which the library lost nothing."""
+def test_pages_show_the_figures_of_the_last_long_run() -> None:
+    """The tables of both pages are those of the results that are kept, in which the library lost nothing."""
     results = Results.of(ROOT / "attacks" / "results" / "power_cuts.json")
-    page = (ROOT / "docs" / "guarantees.md").read_text(encoding="utf-8")
-    for table in tables(results):
-        assert f"\n\n{table}\n\n" in page
+    page = (ROOT / "docs" / "how-it-is-tested.md").read_text(encoding="utf-8")
+    raw = (ROOT / "attacks" / "results" / "README.md").read_text(encoding="utf-8")
+    for table in (power_cuts, block_errors):
+        assert "\n\n" + "\n".join(table(results)) + "\n\n" in page
+    for text in tables(results):
+        assert f"\n\n{text}\n" in raw
     assert set(results.file_systems) == set(FILE_SYSTEMS)
     for name in FILE_SYSTEMS:
         assert results.get(name, Results.POWER_CUTS).violated == 0

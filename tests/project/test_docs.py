@@ -30,6 +30,7 @@ ON_S3 = {
 # These show no program: they lead to other pages, include what stands elsewhere, or are for those who build.
 WITHOUT_CODE = {
     "docs/index.md",
+    "docs/how-it-is-tested.md",
     "docs/installation.md",
     "docs/how-to/index.md",
     "docs/project/changelog.md",

@@ -42,7 +42,7 @@ def test_cron_script_loses_no_start_time(tmp_path: Path) -> None:
     assert len(runs) == 3
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d{4}", entry) for entry in runs)
     assert content == json.dumps(runs).encode()
-    assert names(tmp_path) == ["runs.json"]
+    assert names(tmp_path) == [".runs.json.lock", "runs.json"]
 
 
 def test_long_job_keeps_every_result(tmp_path: Path) -> None:
