@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from .checking import check
     from .formats.base import AbstractFormatBstr, AbstractFormatFile, WrapBinaryFormat
     from .formats.wrappers import Compressed, Signed, Verified, Versioned
-    from .locations._local import LocalFile
+    from .locations.local import LocalFile
     from .locations.s3 import S3Object
     from .mapping import open_dict
     from .store import Path
@@ -196,24 +196,28 @@ def open(
     )
 
 
-_BASES = ("AbstractFormatBstr", "AbstractFormatFile", "WrapBinaryFormat")
-_WRAPPERS = ("Compressed", "Signed", "Verified", "Versioned")
-_ELSEWHERE = {
-    "LocalFile": "locations._local",
-    "S3Object": "locations.s3",
-    "atomic_write": "writing",
-    "check": "checking",
-    "open_dict": "mapping",
-    **dict.fromkeys(_BASES, "formats.base"),
-    **dict.fromkeys(_WRAPPERS, "formats.wrappers"),
-}
-
-
 def __getattr__(name: str) -> Any:
-    """Load what is only needed by some (PEP 562): `import atomic_store` is paid for by every cron job."""
-    if name in _ELSEWHERE:
-        return getattr(__import__(f"{__name__}.{_ELSEWHERE[name]}", fromlist=[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    """Load what only some programs use (PEP 562): every cron job pays for `import atomic_store`."""
+    # Literal imports: programs that freeze a package (PyInstaller, cx_Freeze, Nuitka) look for them.
+    found: Any
+    match name:
+        case "AbstractFormatBstr" | "AbstractFormatFile" | "WrapBinaryFormat":
+            from .formats import base as found
+        case "Compressed" | "Signed" | "Verified" | "Versioned":
+            from .formats import wrappers as found
+        case "LocalFile":
+            from .locations import local as found
+        case "S3Object":
+            from .locations import s3 as found
+        case "atomic_write":
+            from . import writing as found
+        case "check":
+            from . import checking as found
+        case "open_dict":
+            from . import mapping as found
+        case _:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(found, name)
 
 
 def __dir__() -> list[str]:

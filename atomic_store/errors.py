@@ -134,3 +134,23 @@ def describe(error: BaseException) -> str:
 def shortened(text: str) -> str:
     """Give a text, or its beginning if it is too long for a message."""
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+
+
+# The program's fault, or this machine's, and not the file's: a wrong keyword, a class that was moved, no memory.
+_NOT_THE_FILE = (TypeError, AttributeError, ImportError, MemoryError, RecursionError)
+
+
+def refusal(error: Exception, told: str, path: Any, label: str, size: int | None, sound: bool = False) -> LoadError:
+    """Make the LoadError for bytes that a format refuses with `error`."""
+    # LookupError itself is "unknown encoding", from a keyword; its kinds, IndexError and KeyError, are of the content.
+    sound = sound or isinstance(error, _NOT_THE_FILE) or type(error) is LookupError
+    held = "" if size is None else f" ({size} bytes)"
+    way_out = "look at the program first" if sound else "restore the file, or delete it to begin with the default"
+    return LoadError(
+        f"{path!r}{held} should hold a value in the format {label}, which refuses it: {told}. "
+        f"Nothing was changed; {way_out}",
+        path,
+        label,
+        size,
+        damaged=not sound,
+    )

@@ -8,8 +8,8 @@ from __future__ import annotations
 import sys
 
 from . import formats, locations
-from .errors import AtomicStoreError, ConflictError, LoadError, LockError, UncertainCommitError, describe
-from .locations.base import ANY
+from .errors import AtomicStoreError, ConflictError, LoadError, LockError, UncertainCommitError
+from .locations import ANY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Generic, TypeVar
 
-    from .locations.base import Location, Lock
+    from .locations import Location, Lock
     from .log import Watch
 
     T = TypeVar("T")
@@ -33,6 +33,11 @@ else:
             """Give the class itself: AtomicStore[int] is for type checkers."""
             return cls
 
+
+# What is known of the value in memory, beside what is stored.
+_CLEAN = "clean"  # it was read or written as it is, or belongs to the block that is open
+_ASSIGNED = "assigned"  # outside of any block
+_DELETED = "deleted"  # inside a block, whose exit then commits nothing
 
 _ATTEMPTS = 50  # of update() where something else than a lock must settle who comes first
 _IMMUTABLE = frozenset((type(None), bool, int, float, str, bytes))
@@ -74,7 +79,9 @@ class AtomicStore(Generic[T]):
     ) -> None:
         self._location = locations.resolve(path)
         self._type = type
-        self._codec = formats.resolve(format, is_binary, load_kwargs, dump_kwargs, self.path, type)
+        self._codec = formats.resolve(format, is_binary, self.path, type)
+        self.load_kwargs = _keywords("load_kwargs", load_kwargs)
+        self.dump_kwargs = _keywords("dump_kwargs", dump_kwargs)
         self._codec.check_default(default)
         self._format = format
         self._is_binary = is_binary
@@ -87,9 +94,9 @@ class AtomicStore(Generic[T]):
         self.ignore_inner_exits = ignore_inner_exits
         self.level = 0
         self._held: Lock | None = None
-        self._owner: int | None = None
         self._version: object = None
-        self._deleted = False
+        self._state = _CLEAN
+        self._failed = False  # whether the value may be half done: by a block or a commit that failed
         self._tried: object = ANY  # the version that an interrupted commit may have left, ANY: there is no doubt
         self._load()
 
@@ -99,7 +106,7 @@ class AtomicStore(Generic[T]):
     def __copy__(self) -> AtomicStore[T]:
         """Give a second store on the same place, with the same value and no block open."""
         twin: AtomicStore[T] = object.__new__(self.__class__)
-        twin.__dict__.update(self.__dict__, level=0, _held=None, _owner=None)
+        twin.__dict__.update(self.__dict__, level=0, _held=None)
         return twin
 
     def __deepcopy__(self, memo: dict[int, Any]) -> AtomicStore[T]:
@@ -122,8 +129,7 @@ class AtomicStore(Generic[T]):
     @value.setter
     def value(self, value: T) -> None:
         self._value = value
-        self._deleted = False
-        self._assigned = self.level == 0
+        self._state = _ASSIGNED if self.level == 0 else _CLEAN
 
     def commit(self) -> None:
         """Replace what is stored by the value, all or nothing; when this returns, it is durable.
@@ -243,13 +249,11 @@ class AtomicStore(Generic[T]):
             held = self._location.lock(self._timeout)
             try:
                 self._refresh()
-                self._held, self._owner = held, _thread()
+                self._held = held
             except BaseException:
-                self._held = self._owner = None
+                self._held = None
                 held.release()
                 raise
-        if self.level == 0:
-            self._deleted = False
         self.level += 1
         return self
 
@@ -268,14 +272,15 @@ class AtomicStore(Generic[T]):
                 self._require_not_lost(self._held)
                 # A generator may be left by another thread than the one that entered: the block moves along.
                 self._held.adopt()
-                self._owner = _thread()
             if error is not None:
                 self._failed = True
-            elif (self.level == 0 or not self.ignore_inner_exits) and not self._deleted:
+            elif (self.level == 0 or not self.ignore_inner_exits) and self._state != _DELETED:
                 self.commit()
         finally:
             if self.level == 0:
-                held, self._held, self._owner = self._held, None, None
+                if self._state == _DELETED:
+                    self._state = _CLEAN
+                held, self._held = self._held, None
                 if held is not None:
                     held.release()
                     if held.lost:
@@ -315,24 +320,6 @@ class AtomicStore(Generic[T]):
     def is_binary(self, is_binary: bool | None) -> None:
         self._resolve(self._format, is_binary, self.path)
 
-    @property
-    def load_kwargs(self) -> dict[str, Any]:
-        """Keywords of every load."""
-        return self._codec.load_kwargs
-
-    @load_kwargs.setter
-    def load_kwargs(self, load_kwargs: dict[str, Any]) -> None:
-        self._codec.load_kwargs = load_kwargs
-
-    @property
-    def dump_kwargs(self) -> dict[str, Any]:
-        """Keywords of every dump."""
-        return self._codec.dump_kwargs
-
-    @dump_kwargs.setter
-    def dump_kwargs(self, dump_kwargs: dict[str, Any]) -> None:
-        self._codec.dump_kwargs = dump_kwargs
-
     def _obey(self, location: Location) -> None:
         """Settle what lock= and on_conflict= mean at this place."""
         if self._locks and not location.has_lock:
@@ -344,15 +331,14 @@ class AtomicStore(Generic[T]):
         self._exact = self._locks or self._raises or self._quarantines
 
     def _resolve(self, format: Any, is_binary: bool | None, path: Any) -> None:
-        self._codec = formats.resolve(format, is_binary, self.load_kwargs, self.dump_kwargs, path, self._type)
+        self._codec = formats.resolve(format, is_binary, path, self._type)
         self._format = format
         self._is_binary = is_binary
 
     def _load(self) -> None:
         self._value, self._version, self.stored = self._read(self._exact)
-        deleted = self._deleted and not self.stored  # inside a block: looking again asks for no commit
-        self._forget()
-        self._deleted = deleted
+        deleted = self._state == _DELETED and not self.stored  # inside a block: looking again asks for no commit
+        self._settle(_DELETED if deleted else _CLEAN)
 
     def _read(self, exact: bool) -> tuple[Any, object, bool]:
         """Give what is stored or a fresh default, its version, and whether it was stored."""
@@ -360,51 +346,17 @@ class AtomicStore(Generic[T]):
         while (file := self._location.read(exact)) is not None:
             with file:
                 try:
-                    value, version = self._codec.load(file), file.version
+                    value, version = self._codec.load(file, self.load_kwargs), file.version
                     if watch is not None:
                         watch.tell("loaded", self.path, file.size, self._codec.label)
                     return value, version, True
                 except LoadError as error:
                     if not self._quarantines or not error.damaged:
                         raise
-                    if self._takes_now(file.version):
-                        raise (error.__cause__ or error) from None
-                    self._set_aside(file.version, error)
+                    from ._quarantine import quarantine
+
+                    quarantine(self._location, self._codec, self.load_kwargs, file.version, error)
         return _copy(self._default), None, False
-
-    def _takes_now(self, version: object) -> bool:
-        """Say whether the format takes what it has just refused: a signal handler, a timeout's say, has raised in there."""
-        file = self._location.read(exact=True)
-        if file is None:
-            return False
-        with file:
-            try:
-                self._codec.load(file)
-            except LoadError:
-                return False
-            return file.version == version
-
-    def _set_aside(self, version: object, error: LoadError) -> None:
-        """Move what no format can read out of the way, and say so."""
-        try:
-            aside = self._location.set_aside(version)
-        except ConflictError:
-            return  # somebody was faster, with a new value or the same clean-up: read again
-        except (AtomicStoreError, OSError) as failure:
-            failure.add_note(f"while setting aside what no format could read: {error}")
-            raise
-        import warnings
-
-        message = (
-            f"{self.path!r} held no value that the format {error.format} can read "
-            f"({describe(error.__cause__ or error)}); the bytes are kept as {aside!r}, "
-            "and the store goes on with the default"
-        )
-        if "logging" in sys.modules:  # see log.py
-            from . import log
-
-            log.warn("%s", message)
-        warnings.warn(message, UserWarning, stacklevel=_outside())
 
     def _commit(self, value: Any, expected: object) -> None:
         self._failed = True
@@ -412,7 +364,7 @@ class AtomicStore(Generic[T]):
         watch, size = _watch(), None
         try:
             with self._location.replace(expected, exact=self._exact) as file:
-                self._codec.dump(value, file)
+                self._codec.dump(value, file, self.dump_kwargs, self.load_kwargs)
                 size = file.tell() if watch is not None else None
             self._version = file.version
         except UncertainCommitError as error:
@@ -423,20 +375,20 @@ class AtomicStore(Generic[T]):
                 tried = getattr(file, "version", None)
                 self._tried = ANY if tried is None else tried  # None: nothing was published yet
             raise
-        self._forget()
+        self._settle(_CLEAN)
         if watch is not None:
             watch.tell("committed", self.path, size, self._codec.label)
 
     def _begin_anew(self, version: object) -> None:
         """What was stored is deleted: take a fresh default, which a block's exit commits only if asked to."""
         self._value, self._version, self.stored = _copy(self._default), version, False
-        self._forget()
-        self._deleted = self.level > 0
+        self._settle(_DELETED if self.level > 0 else _CLEAN)
 
-    def _forget(self) -> None:
-        """Memory and place agree: nothing was assigned, deleted or failed since."""
+    def _settle(self, state: str) -> None:
+        """Memory and place agree."""
         self._tried = ANY
-        self._assigned = self._deleted = self._failed = False
+        self._state = state
+        self._failed = False
 
     def _known(self) -> object:
         """Give the version to expect: an interrupt hides whether a commit took effect, and its own value is no conflict."""
@@ -448,7 +400,7 @@ class AtomicStore(Generic[T]):
     def _refresh(self) -> None:
         """Under a lock just taken: read again what others have changed, or what a failed block has left in memory."""
         now = self._location.version(self._known())
-        if now != self._version and self._assigned:
+        if now != self._version and self._state == _ASSIGNED:
             raise ConflictError(
                 f"the value of {self.path!r} was assigned outside a block, and the place was changed meanwhile; "
                 "reload() to take what is stored, or assign inside the block",
@@ -456,11 +408,11 @@ class AtomicStore(Generic[T]):
                 self._version,
                 now,
             )
-        if now != self._version or (self._failed and not self._assigned):
+        if now != self._version or (self._failed and self._state != _ASSIGNED):
             self._load()
         else:
             self._version = now  # the same bytes, and perhaps proved by their stat from now on
-        self._assigned = False  # from here on it is the block's value, and half-done if the block fails
+        self._state = _CLEAN  # from here on it is the block's value, and half-done if the block fails
 
     def _inside(self) -> bool:
         """Say whether the caller is inside a block of this store: with lock=, a block belongs to one thread."""
@@ -468,13 +420,13 @@ class AtomicStore(Generic[T]):
         if held is None:
             return self.level > 0 and not self._locks
         self._require_not_lost(held)
-        return self._owner == _thread()
+        return held.mine
 
     def _locked(self, always: bool = False) -> Any:
         """Hold the lock for one step, unless no lock was asked for or the caller's block holds it."""
         if not (self._locks or always) or (self._locks and self._inside()):
             return _NOTHING
-        return _Held(self._location.lock(self._timeout))
+        return self._location.lock(self._timeout)
 
     def _require_not_lost(self, held: Lock) -> None:
         if held.lost:
@@ -495,19 +447,6 @@ class _Nothing:
 
 
 _NOTHING = _Nothing()
-
-
-class _Held:
-    """A context that gives a lock back."""
-
-    def __init__(self, lock: Lock) -> None:
-        self._lock = lock
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
 
 
 def _copy(default: Any) -> Any:
@@ -531,6 +470,13 @@ def _copy(default: Any) -> Any:
             f"default should be a value that can be copied, for the store must not change yours; a "
             f"{type(default).__name__} cannot be ({type(error).__name__}: {error})"
         ) from error
+
+
+def _keywords(name: str, keywords: Any) -> dict[str, Any]:
+    """Give the dict itself: a program may change it later."""
+    if keywords is not None and not hasattr(keywords, "keys"):
+        raise TypeError(f"{name} should be a dict of keywords or None, not {keywords!r}")
+    return {} if keywords is None else keywords
 
 
 def _timeout(lock: bool | float) -> float | None:
@@ -564,23 +510,6 @@ def _watch() -> Watch | None:
     from . import log
 
     return log.watch()
-
-
-def _outside() -> int:
-    """Give the stacklevel by which a warning, given by the caller, is about the line that called the library."""
-    import os
-
-    package = os.path.join(os.path.dirname(__file__), "")
-    frame, level = sys._getframe(1), 1  # pyright: ignore[reportPrivateUsage]
-    while frame.f_code.co_filename.startswith(package) and frame.f_back is not None:
-        frame, level = frame.f_back, level + 1
-    return level
-
-
-def _thread() -> int:
-    from _thread import get_ident  # threading's own source; the module itself costs 0.7 ms
-
-    return get_ident()
 
 
 def _pause(attempt: int) -> None:

@@ -21,7 +21,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .errors import AtomicStoreError, ConflictError, LoadError, LockError, LockTimeout
-from .locations.base import ANY, Location, Lock, StoredFile, conflict
+from .locations import ANY, Location, Lock, StoredFile, conflict
 from .store import AtomicStore
 
 if TYPE_CHECKING:

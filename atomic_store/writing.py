@@ -7,14 +7,14 @@ import io
 
 from . import locations
 from .errors import AtomicStoreError, ConflictError
-from .locations.base import ANY
+from .locations import ANY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import IO, Any, Generic, Literal, TypeVar, overload
 
-    from .locations.base import Context
+    from .locations import Context
     from .store import Path
 
     F = TypeVar("F", bound=IO[Any])

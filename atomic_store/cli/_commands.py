@@ -6,7 +6,7 @@ import sys
 
 from .. import locations
 from ..errors import ConflictError
-from ..locations.base import ANY
+from ..locations import ANY
 from ._formats import FileFormat, already_exists, json_text, nothing_stored, publish, readable, strict_json
 from ._terminal import CommandError, Progress, compact, painted, say, told, visible, write_out
 

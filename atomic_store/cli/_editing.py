@@ -6,7 +6,7 @@ import os
 
 from .. import formats, locations
 from ..errors import AtomicStoreError, LoadError, describe
-from ..locations.base import ANY
+from ..locations import ANY
 from ._formats import publish
 from ._terminal import CommandError, Terminated, one_line, warn
 
@@ -86,7 +86,7 @@ class JsonDraft:
         if kind is str and not value.startswith(self.MARK):
             return value
         # A format that keeps no Python objects has no ints but ints: pymongo's Int64 is one.
-        if kind in _SCALARS or (issubclass(kind, int) and not self._form.codec.functions.objects):
+        if kind in _SCALARS or (issubclass(kind, int) and not self._form.codec.objects):
             return value
         if kind is not dict and kind is not list:
             return self._keep(value)
@@ -128,7 +128,7 @@ class JsonDraft:
 
 def make_draft(form: FileFormat, content: bytes, path: Any) -> TextDraft | JsonDraft:
     """Give what is to be edited."""
-    text = form.codec.functions.text
+    text = form.codec.module.text is True
     if not content:  # of a place that holds nothing yet, or of an empty file
         return TextDraft(form, content, path) if text else JsonDraft(form, None, path)
     try:

@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ..locations.base import Location
+    from ..locations import Location
 
 
 class FileFormat:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from _typeshed import WriteableBuffer
 
-    from ..locations.base import StoredFile
+    from ..locations import StoredFile
 
 PIECE = 1 << 20  # bytes read or written between two looks at the progress
 PATIENCE = 1.0  # seconds of silence

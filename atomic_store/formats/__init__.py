@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from ..errors import FormatError, MissingLibraryError
+import io
+
+from ..errors import AtomicStoreError, FormatError, LoadError, MissingLibraryError, describe, refusal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
-
-    from ._codec import Codec
 
 NAMES = {
     "json": None,
@@ -35,64 +36,38 @@ SUFFIXES = {
 COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".zst": "zstd"}
 """The suffixes that may follow one of these."""
 
-_kept: dict[str, Any] = {}  # what each open needs, and would cost time to get again
-
 GROUP = "atomic_store.formats"
 """The entry-point group in which an installed package may add names."""
 
 
-def resolve(
-    format: Any = None,
-    is_binary: bool | None = None,
-    load_kwargs: dict[str, Any] | None = None,
-    dump_kwargs: dict[str, Any] | None = None,
-    path: Any = "",
-    type: Any = None,
-) -> Codec:
+def resolve(format: Any = None, is_binary: bool | None = None, path: Any = "", type: Any = None) -> Codec:
     """Give the codec for what the user calls a format; nothing is read or written yet.
 
     Args:
         format: None (JSON), a name, "auto", or an object that can write and read.
         is_binary: True or False: what the format must speak; None: it is found out.
-        load_kwargs: keywords of every load.
-        dump_kwargs: keywords of every dump.
         path: whose suffix "auto" goes by.
         type: the type that every value has to be of; None: anything.
 
     Raises:
         FormatError: it is no format, or no name of one.
         MissingLibraryError: it is one whose package cannot be used here.
-        TypeError: the keywords are no dict.
     """
-    codec = _the_codec()
     if is_binary not in (None, True, False):
         raise FormatError(f"is_binary should be None, True or False, not {is_binary!r}")
-    is_binary = None if is_binary is None else bool(is_binary)  # 0.0.1 took 1 as well, and identity counts from here on
     name = _name(format, path)
-    if isinstance(name, str) and name in NAMES:
-        public, functions = _builtin(name)
-    elif isinstance(name, str):
-        public, functions = _found(_installed(name))
-        functions.label = name
+    if isinstance(name, str) and name in NAMES and is_binary is None:
+        codec = Codec(_builtin(name))
     else:
-        public, functions = _found(name)
-    load_kwargs, dump_kwargs = _keywords("load_kwargs", load_kwargs), _keywords("dump_kwargs", dump_kwargs)
+        from ._foreign import adapt
+
+        given = name if not isinstance(name, str) else _builtin(name) if name in NAMES else _installed(name)
+        codec = Codec(adapt(given, is_binary, name if isinstance(name, str) else None))
     if type is None:
-        found: Codec = codec.Codec(public, functions, is_binary, load_kwargs, dump_kwargs)
-        return found
+        return codec
     from ._typed import TypedCodec
 
-    return TypedCodec(type, public, functions, is_binary, load_kwargs, dump_kwargs)
-
-
-def _keywords(name: str, keywords: Any) -> dict[str, Any]:
-    """Give the dict itself: a program may change it later."""
-    if keywords is None:
-        return {}
-    if not hasattr(keywords, "keys"):
-        raise TypeError(f"{name} should be a dict of keywords or None, not {keywords!r}")
-    given: dict[str, Any] = keywords
-    return given
+    return TypedCodec(type, codec)  # type: ignore[return-value]  # of the same shape
 
 
 def _name(format: Any, path: Any) -> Any:
@@ -131,45 +106,42 @@ def plain(value: Any) -> Any:
     return as_builtin(value)
 
 
-def _the_codec() -> Any:
-    """Give the module _codec; importing it once more would cost each open 1.5 us."""
-    if "codec" not in _kept:
-        from . import _codec
-
-        _kept["codec"] = _codec
-    return _kept["codec"]
-
-
-def _found(format: Any) -> tuple[Any, Any]:
-    from ._interfaces import find  # here: only a format that is none of ours pays
-
-    return find(format)
-
-
-def _builtin(name: str) -> tuple[Any, Any]:
-    if name in _kept:
-        public, functions = _kept[name]
-        return public, functions
+def _builtin(name: str) -> Any:
+    """Return the module of a built-in name."""
     try:
-        module: Any = __import__(f"{__name__}._{name}", fromlist=["dump"])  # importlib would be one more import to pay
+        module = _module(name)
+        module.public()
+        return module
+    except MissingLibraryError:
+        raise
     except ImportError as error:
+        package = NAMES[name]
+        if package is None:
+            raise  # of the standard library: no package to install is missing
         raise MissingLibraryError(
-            f'format "{name}" needs the package {NAMES[name]}: pip install "atomic_store[{name}]" ({error})'
+            f'format "{name}" needs the package {package}: pip install "atomic_store[{name}]" ({error})'
         ) from error
-    functions = _the_codec().Functions(
-        name,
-        module.dump,
-        module.load,
-        streams=module.streams,
-        takes_text=False,
-        objects=module.objects,
-        simple=getattr(module, "simple", False),
-        damage=getattr(module, "damage", None),
-        text=module.text,
-    )
-    if NAMES[name] is None:  # else its package may come or go
-        _kept[name] = module.public(), functions
-    return module.public(), functions
+
+
+def _module(name: str) -> Any:
+    # Literal imports: programs that freeze a package (PyInstaller, cx_Freeze, Nuitka) look for them.
+    found: Any
+    match name:
+        case "json":
+            from . import _json as found
+        case "pickle":
+            from . import _pickle as found
+        case "bson":
+            from . import _bson as found
+        case "yaml":
+            from . import _yaml as found
+        case "toml":
+            from . import _toml as found
+        case "msgpack":
+            from . import _msgpack as found
+        case _:
+            from . import _cbor as found
+    return found
 
 
 def _installed(name: str) -> Any:
@@ -196,3 +168,135 @@ def _near(name: str, names: list[str]) -> str:
 
     near = difflib.get_close_matches(name.lower(), names, 1)
     return f'; did you mean "{near[0]}"?' if near else ""
+
+
+class Codec:
+    """A format, as a store sees it: a module of this package, or whatever looks like one.
+
+    Args:
+        module: has `label`, `text`, `objects`, `streams`, `damage`, dump(), load() and public().
+    """
+
+    def __init__(self, module: Any) -> None:
+        self.module = module
+        self.label: str = module.label
+        self.objects: bool = module.objects
+
+    @property
+    def format(self) -> Any:
+        """What the store shows as its format."""
+        return self.module.public()
+
+    def check_default(self, default: Any) -> None:
+        """Raise TypeError where the default is no value that the store may have; here any is one."""
+
+    def writes_text(self, value: Any) -> bool:
+        """Say whether this value is written as text."""
+        text = self.module.text
+        return bool(text(value) if callable(text) else text)
+
+    def dump(self, value: Any, file: Any, dump_kwargs: Any = None, load_kwargs: Any = None) -> None:
+        """Write the value to a binary file.
+
+        Raises:
+            Exception: whatever the format raises, with a note that names path and format.
+        """
+        try:
+            self.module.dump(value, Text(file, load_kwargs), **(dump_kwargs or {}))
+        except Exception as error:
+            error.add_note(f"while dumping the value of {file.name!r} with the format {self.label}")
+            raise
+
+    def load(self, file: Any, load_kwargs: Any = None) -> Any:
+        """Read a value from what is stored.
+
+        Raises:
+            LoadError: the format refuses the bytes; its own exception is the cause.
+            OSError: the file cannot be read.
+        """
+        source = Stream(file) if self.module.streams else Content(file)
+        try:
+            return _call(source.size, self.module.load, source, **(load_kwargs or {}))
+        except AtomicStoreError as error:
+            if isinstance(error, LoadError):
+                error.size = source.size  # a format inside this one saw unpacked bytes
+            raise
+        except Exception as error:
+            # Memory that ran out is what a damaged file has claimed to need, and no fault of the place.
+            if error is source.error and not isinstance(error, MemoryError):
+                raise
+            damage = self.module.damage
+            sound = damage is not None and not isinstance(error, damage)
+            raise refusal(error, describe(error), file.name, self.label, source.size, sound) from error
+
+
+class Text:
+    """What a built-in format writes to: takes str as UTF-8, or bytes."""
+
+    __slots__ = ("before", "load_kwargs", "name", "raw")
+
+    encoding = None
+
+    def __init__(self, file: Any, load_kwargs: dict[str, Any]) -> None:
+        self.raw = file
+        self.name = file.name
+        self.before: int | None = getattr(file, "before", None)
+        self.load_kwargs = load_kwargs
+
+    def write(self, data: Any) -> None:
+        """Take all of it."""
+        self.raw.write(data.encode("utf-8") if isinstance(data, str) else data)
+
+
+class Content:
+    """The stored bytes, given up by the first read: a decoder that makes text of them shall not have both."""
+
+    __slots__ = ("_content", "name", "size")
+
+    error = None  # what reading raises has been raised before
+
+    def __init__(self, file: Any) -> None:
+        self._content = file.read()
+        self.name = file.name
+        self.size = len(self._content)
+
+    def read(self) -> bytes:
+        """Return all of them, the first time."""
+        content: bytes = self._content
+        self._content = b""
+        return content
+
+
+class Stream(io.RawIOBase):
+    """The stored bytes as a stream, remembering what reading it has raised: that is no refusal of the format."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self.name = file.name
+        self.size = file.size
+        self.error: Exception | None = None
+
+    def readable(self) -> bool:
+        """Say yes."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read what comes next into the buffer."""
+        try:
+            size: int = self._file.readinto(buffer)
+        except Exception as error:
+            self.error = error
+            raise
+        return size
+
+
+LARGE = 1_000_000  # bytes; for less, the garbage collector takes no time to speak of
+
+
+def _call(size: int | None, load: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Call load(); the garbage collector pauses if there are many bytes, or if nobody knows."""
+    if size is not None and size < LARGE:
+        return load(*args, **kwargs)
+    from ._paused import without_collection
+
+    return without_collection(load, *args, **kwargs)

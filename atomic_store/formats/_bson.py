@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
+label = "bson"
 streams = False
 objects = False
+damage = None
 text = False
 
 

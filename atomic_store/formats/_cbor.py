@@ -7,14 +7,18 @@ bytearray as bytes. Of all single flipped bits two thirds still load, as another
 
 from __future__ import annotations
 
+import io
+
 import cbor2
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+label = "cbor"
 streams = False
 objects = False
+damage = None
 text = False
 
 
@@ -30,7 +34,8 @@ def dump(value: Any, file: Any, **kwargs: Any) -> None:
 
 def load(file: Any, **kwargs: Any) -> Any:
     """Read a value; keywords are those of cbor2.load. Bytes after its end are refused."""
-    value = cbor2.load(file, **kwargs)
-    if file.read(1):
+    content = io.BytesIO(file.read())
+    value = cbor2.load(content, **kwargs)
+    if content.read(1):
         raise ValueError("there are bytes after the end of the CBOR data item")
     return value

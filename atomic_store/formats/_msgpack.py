@@ -14,8 +14,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+label = "msgpack"
 streams = False
 objects = False
+damage = None
 text = False
 msgpack: Any = untyped
 

@@ -11,12 +11,11 @@ from __future__ import annotations
 import io
 import pickle
 
-from ._codec import decode
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+label = "pickle"
 streams = True
 objects = True
 # Loading runs code of the program's, which raises what it likes: only these are surely about the bytes.
@@ -41,7 +40,7 @@ def load(file: Any, **kwargs: Any) -> Any:
     """Read a value; keywords are those of pickle.load. Bytes after its end are refused."""
     stream = io.BufferedReader(file, 1 << 18)
     try:
-        value = decode(file.size, pickle.load, stream, **kwargs)  # the program has named pickle
+        value = pickle.load(stream, **kwargs)  # noqa: S301 - the program has named pickle
         if stream.read(1):
             raise pickle.UnpicklingError("there are bytes after the end of the pickle")
     finally:

@@ -15,8 +15,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+label = "toml"
 streams = False
 objects = False
+damage = None
 text = True
 
 

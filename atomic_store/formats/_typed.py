@@ -10,11 +10,12 @@ What would come back as another value is refused at commit: a datetime where the
 from __future__ import annotations
 
 from ..errors import FormatError, LoadError, MissingLibraryError, describe, shortened
-from ._codec import Codec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Protocol
+
+    from . import Codec
 
     class Converter(Protocol):
         """Values of the type <-> plain data; both raise what says where the value does not fit."""
@@ -25,20 +26,24 @@ if TYPE_CHECKING:
             """Give built-in containers with the scalars as they are: what two equal values have equal."""
 
 
-class TypedCodec(Codec):
-    """A codec whose values are of one type.
+class TypedCodec:
+    """A codec around a codec, whose values are of one type.
 
     Args:
         type: the type of the value, as an annotation says it.
-        codec: like the arguments of Codec.
+        codec: what writes and reads the plain data.
     """
 
-    def __init__(self, type: Any, *codec: Any) -> None:
-        super().__init__(*codec)
+    def __init__(self, type: Any, codec: Codec) -> None:
         self.type = type
-        self._converter = _converter(type, self.functions.objects)
+        self._codec = codec
+        self._converter = _converter(type, codec.objects)
 
-    def dump(self, value: Any, file: Any) -> None:
+    def __getattr__(self, name: str) -> Any:
+        """Give what the codec inside has: its format, label and keywords."""
+        return getattr(self._codec, name)
+
+    def dump(self, value: Any, file: Any, dump_kwargs: Any = None, load_kwargs: Any = None) -> None:
         """Write the value to a binary file.
 
         Raises:
@@ -49,16 +54,16 @@ class TypedCodec(Codec):
         except Exception as error:
             error.add_note(f"the value of {file.name!r} should be of type {name_of(self.type)}")
             raise
-        super().dump(plain, file)
+        self._codec.dump(plain, file, dump_kwargs, load_kwargs)
 
-    def load(self, file: Any) -> Any:
+    def load(self, file: Any, load_kwargs: Any = None) -> Any:
         """Read a value of the type.
 
         Raises:
             LoadError: the format refuses the bytes, or what they hold is not of the type.
         """
         size = file.size
-        data = super().load(file)
+        data = self._codec.load(file, load_kwargs)
         try:
             return self._converter.from_plain(data)
         except Exception as error:
@@ -298,3 +303,31 @@ def _told(error: Exception) -> str:
     first = told.errors()[0]
     place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"])
     return shortened(f"{first['msg']} - at `${place}`")
+
+
+_MARKS = ("__dataclass_fields__", "__attrs_attrs__", "__struct_fields__", "__pydantic_fields__", "isoformat", "__members__")
+_KEPT_BY_TYPE = ("set", "frozenset", "bytes", "bytearray", "timedelta", "Decimal", "UUID")
+
+
+def hint(error: TypeError, value: Any) -> None:
+    """Add the way out to a TypeError about an object that type= can store."""
+    waiting: list[Any] = [value]
+    seen: set[int] = set()
+    while waiting:
+        item = waiting.pop()
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        kind: Any = item.__class__
+        if issubclass(kind, (str, int, float)):
+            continue  # JSON has these, and members of a StrEnum or IntEnum pass as such
+        if any(hasattr(kind, mark) for mark in _MARKS) or kind.__name__ in _KEPT_BY_TYPE:
+            error.add_note(
+                f"JSON has no {kind.__name__}, but open(..., type=...) with the type of the whole value stores and "
+                'loads it as such: pip install "atomic_store[typed]"'
+            )
+            return
+        if isinstance(item, dict):
+            waiting += [*item.keys(), *item.values()]
+        elif isinstance(item, list | tuple):
+            waiting += item

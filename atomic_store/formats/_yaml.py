@@ -17,8 +17,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+label = "yaml"
 streams = False
 objects = False
+damage = None
 text = True
 
 
@@ -34,7 +36,10 @@ def dump(value: Any, file: Any, **kwargs: Any) -> None:
 
 def load(file: Any, **kwargs: Any) -> Any:
     """Read a value; keywords are attributes of ruamel.yaml.YAML, such as preserve_quotes=True."""
-    return _yaml(kwargs).load(file)
+    content = file.read()
+    if not content:
+        raise ValueError("the file is empty, and no value is written as an empty file")
+    return _yaml(kwargs).load(content)
 
 
 def _yaml(options: dict[str, Any]) -> Any:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from _typeshed import ReadableBuffer, WriteableBuffer
 
-    from ._codec import Codec
+    from . import Codec
 
 PIECE = 1 << 16  # bytes asked for at once while decompressing
 
@@ -37,7 +37,7 @@ class Wrapper:
         self.holds_objects = False
         if format != "auto":
             # What is no format is an error here, not at the first commit.
-            self.holds_objects = resolve(format).functions.objects
+            self.holds_objects = resolve(format).objects
 
     @property
     def label(self) -> str:
@@ -45,10 +45,9 @@ class Wrapper:
         inside = self.format if self.format == "auto" else resolve(self.format).label
         return f"{type(self).__name__}({inside})"
 
-    def inside(self, file: Any, load_kwargs: Any = None, dump_kwargs: Any = None) -> Codec:
+    def inside(self, file: Any) -> Codec:
         """Give the codec of the format inside."""
-        # A dump's file has the keywords of the load as well: Verified reads what it writes.
-        return resolve(self.format, None, load_kwargs or getattr(file, "load_kwargs", None), dump_kwargs, self.path(file))
+        return resolve(self.format, None, self.path(file))
 
     def path(self, file: Any) -> Any:
         """Give the path whose suffix "auto" goes by inside."""
@@ -72,12 +71,12 @@ class Verified(Wrapper):
 
     def dump(self, value: Any, file: Any, **kwargs: Any) -> None:
         """Write the value, if it reads back."""
-        codec = self.inside(file, dump_kwargs=kwargs)
+        codec = self.inside(file)
         memory = _Memory(file.name)
-        codec.dump(value, memory)
+        codec.dump(value, memory, kwargs, _load_kwargs(file))
         memory.seek(0)
         try:
-            again = codec.load(memory)
+            again = codec.load(memory, _load_kwargs(file))
         except Exception as error:
             raise FormatError(f"the value can be written as {codec.label}, but not read back: {error}") from error
         place = difference(value, again)
@@ -87,7 +86,7 @@ class Verified(Wrapper):
 
     def load(self, file: Any, **kwargs: Any) -> Any:
         """Read a value."""
-        return self.inside(file, kwargs).load(file)
+        return self.inside(file).load(file, kwargs)
 
 
 class Versioned(Wrapper):
@@ -128,12 +127,12 @@ class Versioned(Wrapper):
 
     def dump(self, value: Any, file: Any, **kwargs: Any) -> None:
         """Write the value in its envelope."""
-        self.inside(file, dump_kwargs=kwargs).dump({self.VERSION_KEY: self.version, "value": value}, file)
+        self.inside(file).dump({self.VERSION_KEY: self.version, "value": value}, file, kwargs, _load_kwargs(file))
 
     def load(self, file: Any, **kwargs: Any) -> Any:
         """Read a value, migrated step by step where it is old."""
-        codec = self.inside(file, kwargs)
-        version, value = self._opened(codec.load(file))
+        codec = self.inside(file)
+        version, value = self._opened(codec.load(file, kwargs))
         why = None
         if not _is_version(version):
             why = "that is no envelope of ours"
@@ -220,7 +219,7 @@ class Signed(Wrapper):
     def dump(self, value: Any, file: Any, **kwargs: Any) -> None:
         """Write the value and its signature."""
         signing = _Signing(file, self._begin(self._keys[0]))
-        self.inside(file, dump_kwargs=kwargs).dump(value, signing)
+        self.inside(file).dump(value, signing, kwargs, _load_kwargs(file))
         file.write(self._trailer(signing.code))
 
     def load(self, file: Any, **kwargs: Any) -> Any:
@@ -228,7 +227,7 @@ class Signed(Wrapper):
         import hmac
 
         content = memoryview(file.read())
-        codec = self.inside(file, kwargs)
+        codec = self.inside(file)
         end = len(content) - len(self._trailer(self._begin(self._keys[0])))
         signature = bytes(content[max(end, 0) :])
         body = content[: max(end, 0)]
@@ -249,7 +248,7 @@ class Signed(Wrapper):
                 len(content),
                 damaged=False,
             )
-        return codec.load(_Memory(file.name, body))
+        return codec.load(_Memory(file.name, body), kwargs)
 
     @staticmethod
     def _begin(key: bytes) -> Any:
@@ -307,15 +306,20 @@ class Compressed(Wrapper):
     def dump(self, value: Any, file: Any, **kwargs: Any) -> None:
         """Write the value, compressed as it comes."""
         deflating = _Deflating(file, self._compressor(), self.max_size)
-        self.inside(file, dump_kwargs=kwargs).dump(value, deflating)
+        self.inside(file).dump(value, deflating, kwargs, _load_kwargs(file))
         deflating.finish()
 
     def load(self, file: Any, **kwargs: Any) -> Any:
         """Read a value, decompressed as it goes."""
         inflating = _Inflating(file, self._decompressor(), self.max_size, self.label)
-        value = self.inside(file, kwargs).load(inflating)
+        value = self.inside(file).load(inflating, kwargs)
         inflating.require_end()
         return value
+
+
+def _load_kwargs(file: Any) -> Any:
+    """Give the keywords by which what is dumped will be loaded: Verified loads it at once."""
+    return getattr(file, "load_kwargs", None)
 
 
 class _Memory(io.BytesIO):

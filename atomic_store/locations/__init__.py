@@ -1,61 +1,262 @@
-"""Seam 2, bytes <-> place: from what the user passes as `path` to a location."""
+"""Where bytes live: what a location is, and which one a path or URL names."""
 
 from __future__ import annotations
 
-from ..errors import LocationError
-from .base import Location
+import io
+import os
+from abc import ABC, abstractmethod
+
+from ..errors import ConflictError, LocationError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Any, Protocol, Self
 
-_LocalFile: Callable[..., Location] | None = None  # once it is loaded: even then an import costs 1.5 us
+    class Context(Protocol):
+        """What `with` needs of the file-giving and lock-giving methods below."""
+
+        def __enter__(self) -> Any: ...
+        def __exit__(
+            self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+        ) -> None: ...
+
+
+class _Any:
+    """Any version at all: the type of ANY."""
+
+    def __repr__(self) -> str:
+        return "ANY"
+
+
+ANY = _Any()
+"""As `expected`: whatever is stored, or nothing."""
+
+PIECE = 1 << 20
+"""Bytes that are read at once, at most, where somebody brings a buffer of his own."""
+
+
+def conflict(path: Any, expected: object, found: object) -> ConflictError:
+    """Give the error for a place that holds the version `found` instead of the `expected` one; who calls it raises it."""
+    fact = (
+        "somebody deleted it since it was read"
+        if found is None
+        else "somebody made it meanwhile, it did not exist when it was read"
+        if expected is None
+        else "somebody changed it since it was read"
+    )
+    return ConflictError(
+        f"{path!r} is not what this store has read: {fact}. Nothing was written; "
+        "reload() to take what is stored, update(fn) to change it without such conflicts",
+        path,
+        expected,
+        found,
+    )
+
+
+def name_path(error: BaseException, path: Any) -> None:
+    """Make an OSError name the path that the program gave, whatever file the system call was about."""
+    if isinstance(error, OSError) and error.errno is not None and error.filename != path:
+        if error.filename not in (None, os.fspath(path)):
+            error.add_note(f"the system call was about {error.filename!r}")
+        error.filename = path
+        if error.filename2 is not None:
+            del error.filename2
+
+
+class StoredFile(io.RawIOBase):
+    """A binary file that also knows which version of the place its bytes are.
+
+    Attributes:
+        name: the place as the program spelled it.
+        size: how many bytes are stored, where that is known beforehand.
+    """
+
+    name: Any
+    size: int | None = None
+
+    @property
+    @abstractmethod
+    def version(self) -> object:
+        """The version of the bytes: asked for once all were read or, for a new file, once it is published."""
+
+
+class Location(ABC):
+    """A place that keeps the bytes of one value, all or nothing.
+
+    A version is an opaque token of the bytes that were read or written. Equal versions mean equal
+    bytes; None means that nothing is stored. It is compared, never looked into, outside its location.
+    """
+
+    has_lock = True
+    """Whether lock() works; without it, update() relies on replace() alone and tries again."""
+
+    on_conflict = "overwrite"
+    """What a store does here that was opened with on_conflict=None and without lock=: "overwrite" or "raise"."""
+
+    @property
+    @abstractmethod
+    def path(self) -> Any:
+        """The place as the program spelled it; every error names it so."""
+
+    @abstractmethod
+    def read(self, exact: bool = False) -> StoredFile | None:
+        """Open what is stored, or return None when nothing is.
+
+        With exact=True the file's version can tell new bytes from a mere touch. Only "does not
+        exist" is None.
+
+        Raises:
+            OSError: whatever else stands in the way of the bytes.
+        """
+
+    @abstractmethod
+    def version(self, known: object = None) -> object:
+        """Say which version is stored now, None when nothing is; `known` makes the answer cheap.
+
+        Raises:
+            OSError: as read().
+        """
+
+    @abstractmethod
+    def replace(self, expected: object = ANY, exact: bool = False) -> Context:
+        """Replace the stored bytes, all or nothing, by what the block writes to the file it gets.
+
+        The bytes become visible when the block ends without an exception; after it the file has
+        their version. `expected` ANY overwrites, None creates only what is still absent, a
+        version replaces only what is still the same.
+
+        Raises:
+            ConflictError: the place does not hold `expected`; it was left alone.
+            UncertainCommitError: it is visible but may not last, or nobody knows.
+            OSError: it cannot be written; what was stored is whole.
+        """
+
+    @abstractmethod
+    def delete(self, expected: object = ANY) -> None:
+        """Forget the stored bytes; that nothing is stored is no error.
+
+        Raises:
+            ConflictError: the place does not hold `expected`; it was left alone.
+        """
+
+    @abstractmethod
+    def set_aside(self, version: object) -> str:
+        """Move the stored bytes away under a new name, never over another one; give that name.
+
+        Raises:
+            ConflictError: the place no longer holds this version; it was left alone.
+        """
+
+    @abstractmethod
+    def lock(self, timeout: float | None = None) -> Lock:
+        """Take the place's lock, waiting for at most `timeout` seconds (None: as long as it takes).
+
+        Raises:
+            LockTimeout: somebody else held it for longer.
+            LockError: this thread holds it already, or there are no locks at this place.
+        """
+
+    def probe(self) -> list[Finding]:
+        """Find out, under scratch names that are removed again, which promises the place keeps: for check().
+
+        A place need not be able to. What it keeps is not touched.
+
+        Raises:
+            NotImplementedError: nobody has written this for such a place.
+        """
+        raise NotImplementedError(f"check() cannot find out anything about a {type(self).__name__}: it has no probe()")
+
+    def clean(self, dry_run: bool = False) -> list[tuple[str, OSError | None]]:
+        """Remove what killed programs have left of their commits here; give each, with the error if it cannot be removed.
+
+        What may belong to a commit that is under way is left alone. With dry_run=True nothing is
+        changed: what would be removed is given. A place need not be able to.
+
+        Raises:
+            NotImplementedError: nobody has written this for such a place.
+        """
+        raise NotImplementedError(f"a {type(self).__name__} cannot be cleaned: it has no clean()")
+
+
+class Finding:
+    """What was found out about one promise of a place; a probe() makes them, which raises nothing.
+
+    Attributes:
+        promise: one word for it, the same at every place of a kind.
+        kept: whether the place keeps it; what cannot be found out is not known to be kept.
+        text: what was seen, for a person.
+    """
+
+    __slots__ = ("kept", "promise", "text")
+
+    def __init__(self, promise: str, kept: bool, text: str) -> None:
+        self.promise = promise
+        self.kept = kept
+        self.text = text
+
+    def __repr__(self) -> str:
+        return f"<Finding {self.promise}: {'kept' if self.kept else 'NOT kept'}, {self.text}>"
+
+
+class Lock(ABC):
+    """A held lock; release() gives it back, and so does the end of the process."""
+
+    @property
+    @abstractmethod
+    def lost(self) -> bool:
+        """Whether this is a child's copy: after a fork the lock stays with the parent."""
+
+    @property
+    @abstractmethod
+    def mine(self) -> bool:
+        """Whether the calling thread is the holder."""
+
+    def __enter__(self) -> Self:
+        """Begin a block that is run under the lock."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Release the lock."""
+        self.release()
+
+    @abstractmethod
+    def adopt(self) -> None:
+        """Make the calling thread the holder: a generator may be left by another thread. Raises nothing."""
+
+    @abstractmethod
+    def release(self) -> None:
+        """Give the lock back; in a child after a fork, do nothing. Raises nothing."""
 
 
 def resolve(path: str | bytes | os.PathLike[str] | os.PathLike[bytes] | Location) -> Location:
-    """Give the location that `path` names; nothing is opened or looked at yet.
+    """Return the location that `path` names; nothing is opened or looked at yet.
 
-    A str that begins with a word and "://" is a URL. Whatever else is a path of this machine.
+    A str that begins with a scheme and "://" is a URL, anything else a path of this machine.
 
     Raises:
         TypeError: `path` is neither a path nor a location.
         LocationError: no such place can exist.
     """
-    if isinstance(path, str):
-        scheme, separator, _ = path.partition("://")
-        if separator and _is_scheme(scheme):
-            return _at_url(scheme.lower(), path)
-    elif isinstance(path, Location):
+    if isinstance(path, Location):
         return path
-    global _LocalFile
-    if _LocalFile is None:
-        from ._local import LocalFile
+    scheme, separator, _ = path.partition("://") if isinstance(path, str) else ("", "", "")
+    if separator and _is_scheme(scheme):
+        return _at_url(scheme.lower(), str(path))
+    from .local import LocalFile
 
-        _LocalFile = LocalFile
-    return _LocalFile(path)
-
-
-def _s3(url: str) -> Location:
-    from .s3 import from_url
-
-    return from_url(url)
-
-
-SCHEMES = {
-    "s3": _s3,
-}
-"""What makes a location of a URL, by the word that the URL begins with."""
+    return LocalFile(path)
 
 
 def _at_url(scheme: str, url: str) -> Location:
-    if scheme not in SCHEMES:
-        known = ", ".join(f"{name}://" for name in SCHEMES)
-        raise LocationError(
-            f"path should be a file's path or a URL that begins with {known}, not {url!r}; "
-            f"for a local file of this name, write {'./' + url!r}"
-        )
-    return SCHEMES[scheme](url)
+    if scheme == "s3":
+        from .s3 import from_url
+
+        return from_url(url)
+    raise LocationError(
+        f"path should be a file's path or a URL that begins with s3://, not {url!r}; "
+        f"for a local file of this name, write {'./' + url!r}"
+    )
 
 
 def _is_scheme(word: str) -> bool:

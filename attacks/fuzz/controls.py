@@ -13,8 +13,7 @@ from unittest import mock
 
 import atomic_store
 from atomic_store import LoadError, Signed
-from atomic_store.formats import resolve
-from atomic_store.formats._codec import Codec
+from atomic_store.formats import Codec, resolve
 
 from .guard import Finding, Work, finish
 from .targets import JSON, MB, SIGNED, Spy, Target, spied

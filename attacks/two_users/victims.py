@@ -19,7 +19,7 @@ from types import FrameType
 from typing import Any, ClassVar, NoReturn
 
 import atomic_store
-from atomic_store.locations import _writer
+from atomic_store.locations.local import _tempfile as _writer
 
 from .ground import MARK, PROPHECIES, Ground
 

@@ -27,7 +27,8 @@ import atomic_store
 from atomic_store import cli, formats
 from atomic_store.cli import _formats, _parser, _terminal
 from atomic_store.errors import UncertainCommitError
-from atomic_store.locations import _writer, base
+from atomic_store.locations import base
+from atomic_store.locations.local import _tempfile as _writer
 
 VALUE = {"name": "Zoë", "numbers": [1, 2.5], "none": None}
 WHEN = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
@@ -583,13 +584,13 @@ def test_what_exists_is_only_replaced_by_force(monkeypatch: pytest.MonkeyPatch) 
     assert (found.code, cbor2.loads(Path("b.cbor").read_bytes())) == (5, "old")
     assert run("convert", "a.json", "b.cbor", "--force").code == 0
     assert cbor2.loads(Path("b.cbor").read_bytes()) == 1
-    sync = _writer.Writer.sync
+    sync = _writer.TempFile.finish
 
-    def late(self: Any, file: Any) -> None:
+    def late(self: Any, *args: Any) -> None:
         by_hand(Path("c.json"), "theirs")
-        sync(self, file)
+        sync(self, *args)
 
-    monkeypatch.setattr(_writer.Writer, "sync", late)
+    monkeypatch.setattr(_writer.TempFile, "finish", late)
     found = run("convert", "a.json", "c.json")
     assert (found.code, Path("c.json").read_text()) == (5, '"theirs"')
     assert "--force" in found.err

@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import atomic_store
-from atomic_store.formats import _json, _json_batches
+from atomic_store.formats import _json
+from atomic_store.formats import _large_json as _json_batches
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3) | st.just("\ud800é")
 KEYS = st.text(max_size=2) | st.integers() | st.floats() | st.booleans() | st.none()
@@ -48,6 +49,7 @@ def tiny_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_json_batches, "FIRST", 2)
     monkeypatch.setattr(_json_batches, "TEXT", 12)
     monkeypatch.setattr(_json_batches, "LEAVES", 3)
+    monkeypatch.setattr(_json_batches, "LARGE", 0)
 
 
 @pytest.mark.usefixtures("tiny_batches")
@@ -184,7 +186,7 @@ def test_small_value_is_not_weighed(monkeypatch: pytest.MonkeyPatch, before: int
     def weight(*_: object) -> int:
         raise AssertionError("it was weighed")
 
-    monkeypatch.setattr(_json, "weight", weight)
+    monkeypatch.setattr(_json_batches, "weight", weight)
     small: list[Any] = [0, "x" * 5000, [], {"n": 1}, {"turn": 0, "stations": [{"runs": [1, 2, 3]}] * 700}]
     for value in small:
         assert not _json.is_large(value, before)
@@ -203,4 +205,4 @@ def test_small_value_is_not_weighed(monkeypatch: pytest.MonkeyPatch, before: int
 )
 def test_heavy_branch_is_not_overlooked(value: Any, least: int) -> None:
     """The guess at a value's weight sees one long container among many short ones, and ends for deep values."""
-    assert _json.weight(value, 10_000) >= least
+    assert _json_batches.weight(value, 10_000) >= least

@@ -15,8 +15,9 @@ from machine import in_child
 
 import atomic_store
 from atomic_store import ConflictError, LoadError, LocalFile, LockError, LockTimeout
-from atomic_store.locations import _local, _writer
+from atomic_store.locations import local as _local
 from atomic_store.locations.base import ANY, Location, Lock
+from atomic_store.locations.local import _tempfile as _writer
 from atomic_store.testing import LocationContract, Memory
 
 

@@ -14,7 +14,7 @@ from stand_ins import by_hand, stored
 
 import atomic_store
 from atomic_store import AtomicStore, AtomicStoreError, ConflictError, LoadError, UncertainCommitError
-from atomic_store.locations import _local
+from atomic_store.locations import local as _local
 
 
 @pytest.fixture

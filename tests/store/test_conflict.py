@@ -15,7 +15,7 @@ from stand_ins import by_hand, inside, stored
 
 import atomic_store
 from atomic_store import AtomicStoreError, ConflictError, LocalFile
-from atomic_store.locations import _local
+from atomic_store.locations import local as _local
 
 HOUR = 3600 * 10**9  # ns
 

@@ -39,7 +39,8 @@ from atomic_store import (
     Versioned,
     VersionError,
 )
-from atomic_store.locations import _lock, _writer
+from atomic_store.locations.local import _changes as _writer
+from atomic_store.locations.local import _lock
 
 CORRUPT = b'{"half": '
 KEY = bytes(range(32))
@@ -456,7 +457,7 @@ def test_failing_system_call_loses_no_corrupt_byte(
 ) -> None:
     """Whichever call fails while a file is set aside: its bytes are under one name or both, and the next open() works."""
     if not links:
-        monkeypatch.setattr(_writer, "_NO_LINKS", (errno.EPERM, errno.ENOENT))
+        monkeypatch.setattr(_writer, "NO_LINKS", (errno.EPERM, errno.ENOENT))
         monkeypatch.setattr(os, "link", _no_link)
     number = getattr(errno, error)
     before = descriptors()

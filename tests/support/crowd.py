@@ -197,8 +197,8 @@ class Dull:
 
 def dull_clocks(tick: int) -> None:
     """Let this program's stores see files as on such a file system, times counted in ticks of so many ns."""
-    import atomic_store.locations._local as local
-    import atomic_store.locations._writer as writer
+    import atomic_store.locations.local as local
+    import atomic_store.locations.local._tempfile as writer
 
     for module in (local, writer):
         vars(module)["os"] = Dull(tick)
@@ -206,7 +206,7 @@ def dull_clocks(tick: int) -> None:
 
 def trust_equal_times() -> None:
     """Break the version rule, as a control: an equal device, inode, size and time is taken for the same bytes."""
-    from atomic_store.locations._local import Version
+    from atomic_store.locations.local import Version
 
     always = property(lambda self: self.signature, lambda self, value: None)
     Version.proof = always  # type: ignore[assignment]

@@ -33,7 +33,7 @@ import atomicwrites
 import atomic_store
 
 # Both are loaded on first use only: here, so that `attacked` finds them.
-from atomic_store.locations import _lock, _writer  # noqa: F401
+from atomic_store.locations.local import _attributes, _changes, _lock, _tempfile, _unchanged  # noqa: F401
 
 OLD = {"run": 1}
 NEW = {"run": 2, "why": "it is newer"}

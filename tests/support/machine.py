@@ -20,8 +20,8 @@ from support import require
 import atomic_store
 
 # Loaded now: a child that has given up root may not be able to read the library's own files.
-import atomic_store.locations._lock
-import atomic_store.locations._writer
+import atomic_store.locations.local._lock
+import atomic_store.locations.local._tempfile
 
 T = TypeVar("T")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...errors import ConflictError, LocationError, LockError
-from ..base import ANY, Location, Lock, conflict
+from .. import ANY, Location, Lock, conflict
 from ._errors import NO_KEY, NO_UPLOAD, Failure
 from ._version import Version
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from typing import Any
 
-    from ..base import Finding
+    from .. import Finding
     from ._read import Reader
     from ._upload import Replacement
 

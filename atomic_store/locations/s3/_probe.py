@@ -11,7 +11,7 @@ import os
 from functools import partial
 
 from ...errors import AtomicStoreError
-from ..base import Finding
+from .. import Finding
 from ._errors import NOT_IMPLEMENTED, Failure
 from ._version import WRITES, Version
 

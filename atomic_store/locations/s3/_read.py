@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..base import PIECE, StoredFile
+from .. import PIECE, StoredFile
 from ._errors import Failure
 from ._version import Version
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from ..base import StoredFile
+from .. import StoredFile
 from ._errors import NO_UPLOAD, Failure
 from ._write import ATTEMPTS, Write, pause
 

@@ -11,7 +11,7 @@ import errno
 import os
 
 from ...errors import UncertainCommitError
-from ..base import ANY, conflict
+from .. import ANY, conflict
 from ._errors import NO_UPLOAD, NOT_IMPLEMENTED, Failure
 from ._version import WRITES, Version
 

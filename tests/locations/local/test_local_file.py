@@ -14,14 +14,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import atomicwrites
 import pytest
 from machine import in_child, put, tool
 from support import require
 
 import atomic_store
 from atomic_store import LocalFile, LocationError, UncertainCommitError
-from atomic_store.locations import _descriptor, _local
+from atomic_store.locations import local as _local
+from atomic_store.locations.local import _tempfile as _descriptor
 
 # --- open() refuses what is no store, and never takes it for an empty one --------------------------------------------
 
@@ -504,7 +504,7 @@ def test_number_whose_close_has_failed_is_not_closed_again(tmp_path: Path, monke
     """close(2) frees the number even where it fails: a second one would close the file that has got it since."""
     (tmp_path / "file").touch()
     descriptor = _descriptor.Descriptor()
-    number = descriptor.take(os.open, str(tmp_path / "file"), os.O_RDONLY)
+    number = descriptor.open(str(tmp_path / "file"), os.O_RDONLY)
 
     def close(number: int) -> None:
         os.close(number)
@@ -522,7 +522,7 @@ def test_number_whose_close_has_failed_is_not_closed_again(tmp_path: Path, monke
 
 def test_first_commit_without_a_free_descriptor_names_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first commit loads the code that writes; where no file can be opened for that, the error names the path."""
-    name = "atomic_store.locations._writer"
+    name = "atomic_store.locations.local._tempfile"
 
     class Exhausted:
         @staticmethod
@@ -565,12 +565,11 @@ def test_writer_is_opened_as_that_of_atomicwrites(tmp_path: Path) -> None:
     put(path, 1)
     path.chmod(0o640)
     writer = place.replace()
-    assert isinstance(writer, atomicwrites.AtomicWriter)
-    with writer.open() as file:
+    with writer as file:
         file.write(b"2")
         assert path.read_bytes() == b"1"
     assert (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) == (b"2", 0o640)
-    with pytest.raises(ZeroDivisionError), place.replace().open() as file:
+    with pytest.raises(ZeroDivisionError), place.replace() as file:
         file.write(b"3")
         raise ZeroDivisionError
     assert path.read_bytes() == b"2"

@@ -26,9 +26,11 @@ from support import require
 
 import atomic_store
 from atomic_store import AtomicStore, ConflictError, LocalFile, LockError, LockTimeout
-from atomic_store.locations import _descriptor, _flock, _lock
-from atomic_store.locations._flock import unlock
-from atomic_store.locations._names import beside
+from atomic_store.locations.local import _lock
+from atomic_store.locations.local import _tempfile as _descriptor
+from atomic_store.locations.local import _tempfile as _flock
+from atomic_store.locations.local._tempfile import hidden as beside
+from atomic_store.locations.local._tempfile import unlock
 
 T = TypeVar("T")
 
@@ -247,7 +249,7 @@ def test_planted_sidecar_is_not_followed(kind: str) -> None:
 def test_planted_temp_is_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Even a stranger who has guessed the temp's name gets nothing written through a link of that name."""
     require(os.geteuid() == 0, "needs root to become other users")
-    from atomic_store.locations import _writer
+    from atomic_store.locations.local import _tempfile as _writer
 
     with public_directory() as directory:
         directory.chmod(0o1777)
@@ -407,7 +409,7 @@ def test_sidecar_made_by_another_in_the_same_instant_is_used(
             raise FileNotFoundError(errno.ENOENT, "gone", name)
         return os.open(name, flags, mode)
 
-    monkeypatch.setattr(_lock, "os", Scripted(open=open_))
+    monkeypatch.setattr(_descriptor, "os", Scripted(open=open_))
     with atomic_store.open(path, 0, lock=True):
         pass
     assert [bool(flags & os.O_CREAT) for flags in asked] == [False, True, False]
@@ -424,7 +426,7 @@ def test_sidecar_that_can_only_be_read_locks_as_well(path: Path, monkeypatch: py
         return os.open(name, flags, mode)
 
     LocalFile(path).lock().release()
-    monkeypatch.setattr(_lock, "os", Scripted(open=open_))
+    monkeypatch.setattr(_descriptor, "os", Scripted(open=open_))
     lock = LocalFile(path).lock()
     assert not is_free(path)
     lock.release()

@@ -15,7 +15,7 @@ import pytest
 from support import require
 
 import atomic_store
-from atomic_store.locations import _writer
+from atomic_store.locations.local import _tempfile as _writer
 
 
 @pytest.fixture

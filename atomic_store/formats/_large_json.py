@@ -8,9 +8,9 @@ some megabytes this is faster than json.dumps() as well, for there is no giant t
 from __future__ import annotations
 
 import json
-from itertools import islice
+from itertools import compress, islice
 
-from ._json import weight
+from ._json import CONTAINERS, DEPTH, SAMPLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 TEXT = 1 << 16  # characters that a batch should make: with them and its items, the encoder stays in the processor's cache
 FIRST = 128  # items of the first batch, whose text tells how many the next one should have
+LARGE = 200_000  # leaves, some 2 MB of text: below, one json.dumps() is as fast and simpler
 LEAVES = 20_000  # whatever has more of them, or some 200 KB of text, is taken apart
 
 
@@ -34,6 +35,8 @@ def pieces(value: Any, keywords: dict[str, Any]) -> Iterator[str]:
     Raises:
         Exception: what json.dumps() raises.
     """
+    if weight(value, LARGE) < LARGE:
+        return iter((json.dumps(value, **keywords),))
     encoder = json.JSONEncoder(**keywords)
     return _pieces(value, encoder.encode, encoder.item_separator, set())
 
@@ -66,3 +69,33 @@ def _pieces(value: Any, encode: Encode, comma: str, outside: set[int]) -> Iterat
         between = comma
     yield "}" if mapping else "]"
     outside.remove(id(value))
+
+
+def weight(value: Any, enough: int, depth: int = DEPTH) -> int:
+    """Guess how many leaves a value has, from a few of its items at each level, and from its longest ones.
+
+    Once it is `enough`, nothing more is looked at: each item of a large value that is touched has to come from memory.
+    """
+    kind: Any = value.__class__
+    if kind not in CONTAINERS or not value:
+        return 1
+    count = len(value)
+    if count >= enough or depth == 0:
+        return count
+    items: Any = value.values() if kind is dict else value
+    # This and the search for the longest run in C, and without a list of the items.
+    if CONTAINERS.isdisjoint(map(type, items)):
+        return count
+    step = count // SAMPLE + 1
+    some: list[Any] = list(islice(items, 0, None, step) if kind is dict else items[::step])
+    guess = count * sum([weight(item, enough, depth - 1) for item in some]) // len(some)
+    if guess >= enough or len(some) == count:
+        return guess
+    longest = max(_inside(value), key=len)
+    return max(guess, count + weight(longest, enough, depth - 1))
+
+
+def _inside(container: Any) -> Any:
+    """Give those of the items that are containers."""
+    items = container.values() if container.__class__ is dict else container
+    return compress(items, map(CONTAINERS.__contains__, map(type, items)))

@@ -15,11 +15,9 @@ import threading
 import time
 import weakref
 
-from ..errors import LockError, LockTimeout
-from ._descriptor import CAREFUL, Descriptor
-from ._flock import NO_LOCKS, WOULD_BLOCK, flock, unlock
-from ._names import beside
-from .base import Lock
+from ...errors import LockError, LockTimeout
+from .. import Lock
+from ._tempfile import CREATE, NO_LOCKS, SAFE, WOULD_BLOCK, Descriptor, flock, hidden, unlock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,11 +64,11 @@ class SidecarLock(Lock):
             del _held[self._key]
         _opened.discard(self)  # not by the callback of a weak reference, which would swallow Ctrl-C
         try:
-            unlock(self.descriptor.fileno())
+            unlock(self.descriptor.fd())
         except (OSError, ValueError):
             pass  # never opened, or closed by leave_to_parent(); a lock that cannot be undone ends by the close
         finally:  # after Ctrl-C too
-            self.descriptor.let_go()
+            self.descriptor.close()
 
     def register(self, key: tuple[int, int]) -> None:
         """Let this process know which sidecar is locked."""
@@ -79,7 +77,7 @@ class SidecarLock(Lock):
 
     def leave_to_parent(self) -> None:
         """In a child after fork(2): close only. LOCK_UN here would free the parent's lock."""
-        self.descriptor.let_go()
+        self.descriptor.close()
         self._lost = True
 
 
@@ -110,18 +108,18 @@ def acquire(resolve: Callable[[], str], timeout: float | None, name: Any, mode: 
     deadline = None if timeout is None else time.monotonic() + timeout
     while True:
         real = resolve()
-        sidecar = beside(real, ".lock")
+        sidecar = hidden(real, ".lock")
         lock = SidecarLock()
         try:
             _open(lock.descriptor, sidecar, real, name, mode)
-            key = _identity(os.fstat(lock.descriptor.fileno()), sidecar, name)
+            key = _identity(os.fstat(lock.descriptor.fd()), sidecar, name)
             holder = _held.get(key)
             if holder is not None and holder.mine:
                 raise LockError(
                     f"cannot lock {name!r}: this thread holds its lock already, through another store; "
                     "waiting for itself it would wait for ever. Use one store, or leave the other's block first"
                 )
-            _wait(lock.descriptor.fileno(), deadline, sidecar, name, timeout)
+            _wait(lock.descriptor.fd(), deadline, sidecar, name, timeout)
             if resolve() == real and _is_still(sidecar, key):
                 lock.register(key)
                 return lock
@@ -138,7 +136,7 @@ def held(real: str) -> bool:
     if not _held:
         return False
     try:
-        status = os.stat(beside(real, ".lock"), follow_symlinks=False)
+        status = os.stat(hidden(real, ".lock"), follow_symlinks=False)
     except FileNotFoundError:
         return False
     holder = _held.get((status.st_dev, status.st_ino))
@@ -172,28 +170,27 @@ def _open(descriptor: Descriptor, sidecar: str, real: str, name: Any, mode: int 
 
 def _open_existing(descriptor: Descriptor, sidecar: str) -> None:
     try:
-        descriptor.take(os.open, sidecar, os.O_RDWR | CAREFUL)
+        descriptor.open(sidecar, os.O_RDWR | SAFE)
     except PermissionError:
         # Writing is asked for because NFS turns flock into a write lock (flock(2)); elsewhere a
         # reader may lock as well, and the sidecar of root's 0644 file can only be read by others.
-        descriptor.take(os.open, sidecar, os.O_RDONLY | CAREFUL)
+        descriptor.open(sidecar, os.O_RDONLY | SAFE)
 
 
 def _create(descriptor: Descriptor, sidecar: str, real: str, mode: int | None) -> None:
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | CAREFUL
     try:
         data = os.stat(real)
     except FileNotFoundError:
-        descriptor.take(os.open, sidecar, flags, 0o666 if mode is None else mode)
+        descriptor.open(sidecar, CREATE, 0o666 if mode is None else mode)
         return
-    descriptor.take(os.open, sidecar, flags, stat.S_IMODE(data.st_mode) & 0o666)
+    descriptor.open(sidecar, CREATE, stat.S_IMODE(data.st_mode) & 0o666)
     if hasattr(os, "fchown"):
-        _like(descriptor.fileno(), data)
+        _like(descriptor.fd(), data)
 
 
 def _like(descriptor: int, data: os.stat_result) -> None:
     """Let those who may open the data file open the sidecar: root's job must not lock www-data out."""
-    from ._writer import keep_owner  # the first lock of a store loads it in any case, to sweep
+    from ._attributes import keep_owner
 
     own = os.fstat(descriptor)
     if (own.st_uid, own.st_gid) == (data.st_uid, data.st_gid) or keep_owner(descriptor, own, data):

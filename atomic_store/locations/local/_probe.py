@@ -16,15 +16,16 @@ import stat
 import subprocess
 import sys
 
-from ..errors import AtomicStoreError, LockTimeout
-from ._local import LocalFile, tell_path
-from ._names import beside
-from .base import Finding
+from ...errors import AtomicStoreError, LockTimeout
+from .. import Finding, name_path
+from ._tempfile import hidden
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
+
+    from . import LocalFile
 
 PATIENCE = 30  # seconds; a second process that is silent for longer is given up
 ROUNDS = 300  # renames under the eyes of a reader
@@ -64,7 +65,7 @@ os.read(0, 1)
 
 def probe(place: LocalFile, real: str) -> list[Finding]:
     """Find out which promises the place of the file `real` keeps."""
-    scratch = Scratch(real)
+    scratch = Scratch(place, real)
     try:
         findings = scratch.findings(place)
     except BaseException as error:
@@ -81,11 +82,11 @@ def probe(place: LocalFile, real: str) -> list[Finding]:
 class Scratch:
     """A directory beside the file, in which things are tried."""
 
-    def __init__(self, real: str) -> None:
+    def __init__(self, place: LocalFile, real: str) -> None:
         self._real = real
-        self._directory = beside(real, f".{os.urandom(8).hex()}.check")  # chosen first: whatever comes, it is removed
+        self._directory = hidden(real, f".{os.urandom(8).hex()}.check")  # chosen first: whatever comes, it is removed
         self._file = os.path.join(self._directory, "value")
-        self._place = LocalFile(self._file)
+        self._place = place._at(self._file)
 
     def findings(self, place: LocalFile) -> list[Finding]:
         """Try one promise after the other."""
@@ -127,7 +128,7 @@ class Scratch:
             os.mkdir(self._directory, 0o700)
             self._write(OLD)
         except OSError as error:
-            tell_path(error, place.path)  # the scratch directory is nothing that the user knows
+            name_path(error, place.path)  # the scratch directory is nothing that the user knows
             return False, str(error)
         seen = "nothing is stored yet" if stored is None else "what is stored can be read"
         return True, f"{seen}, and the directory can be written to"
@@ -188,7 +189,7 @@ class Scratch:
 
     def _locks(self) -> tuple[bool, str]:
         self._place.lock().release()  # makes the sidecar
-        sidecar = beside(self._file, ".lock")
+        sidecar = hidden(self._file, ".lock")
         with Second(_LOCKER, sidecar) as other:
             if other.hear() != "locked":
                 return False, "another process cannot take a lock that is free"

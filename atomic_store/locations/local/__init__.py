@@ -7,21 +7,19 @@ import os
 import stat
 import time
 
-from ..errors import LocationError
-from ._descriptor import CAREFUL, Descriptor
-from .base import ANY, PIECE, Location, StoredFile, conflict
+from ...errors import LocationError
+from .. import ANY, PIECE, Location, StoredFile, conflict, name_path
+from ._tempfile import SAFE, Descriptor, TempFile, durably
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Literal
+    from types import TracebackType
+    from typing import Any, Literal, Self
 
     from _typeshed import WriteableBuffer
 
+    from .. import Finding
     from ._lock import SidecarLock
-    from ._writer import Writer
-    from .base import Finding
-
-_writer: Any = None  # once it is loaded: an import that finds its module loaded still costs 1.5 us, a tenth of an open
 
 MAX_LINKS = 40  # path_resolution(7): the kernel follows no more either
 SETTLED_AFTER = 3_000_000_000  # ns; the coarsest time of a file in use is FAT's, 2 s, and the kernel's clock lags a little
@@ -90,13 +88,13 @@ class LocalFile(Location):
         """
         file = Reader(self._path, exact)
         try:
-            self._open(file.descriptor)
+            self._open(file)
             return file.begin()
         except FileNotFoundError:
             file.close()  # not by its finalizer, which would swallow the exception of a signal handler
             return None
         except OSError as error:
-            tell_path(error, self._path)
+            name_path(error, self._path)
             raise
 
     def version(self, known: object = None) -> Version | None:
@@ -109,18 +107,9 @@ class LocalFile(Location):
                 return known
             return file.version
 
-    def replace(self, expected: object = ANY, exact: bool = False) -> Writer:
+    def replace(self, expected: object = ANY, exact: bool = False) -> Replacement:
         """Replace the file by what the block writes, all or nothing; see Location.replace."""
-        global _writer
-        if _writer is None:
-            try:
-                from . import _writer as module  # here: 4 ms of atomicwrites; it can fail with EMFILE as well
-            except OSError as error:
-                tell_path(error, self._path)
-                raise
-            _writer = module
-        writer: Writer = _writer.Writer(self, expected, exact)
-        return writer
+        return Replacement(self, expected, exact)
 
     def delete(self, expected: object = ANY) -> None:
         """Delete the file that the path leads to and make that durable; a link to it stays.
@@ -129,22 +118,11 @@ class LocalFile(Location):
             ConflictError: the file is not the expected version.
             UncertainCommitError: it is gone, but may be back after a power loss.
         """
-        lock = None
-        try:
-            from ._writer import remove  # here: 4 ms of atomicwrites; inside: it can fail with EMFILE as well
+        from ._changes import remove
 
-            if expected is not ANY:
-                lock = self.lock_for_this()
-                self.require(expected)
-            real, old = self.find()
-            refuse_special(old, self._path)
-            remove(real, self)
-        except OSError as error:
-            tell_path(error, self._path)
-            raise
-        finally:
-            if lock is not None:
-                lock.release()
+        with Change(self, expected) as change:
+            change.find()
+            remove(change.real, self)
 
     def set_aside(self, version: object) -> str:
         """Rename the file to `NAME.corrupt-<UTC time>` beside it, under the lock; give the new path.
@@ -153,19 +131,10 @@ class LocalFile(Location):
             ConflictError: the file is no longer this version.
             UncertainCommitError: it is renamed, but may have its old name again after a power loss.
         """
-        lock = None
-        try:
-            from ._writer import move_aside
+        from ._changes import move_aside
 
-            lock = self.lock_for_this()
-            self.require(version)
+        with Change(self, version):
             return move_aside(self.real(), self)
-        except OSError as error:
-            tell_path(error, self._path)
-            raise
-        finally:
-            if lock is not None:
-                lock.release()
 
     def lock(self, timeout: float | None = None) -> SidecarLock:
         """Take the sidecar lock `.NAME.lock` beside the real file, and sweep the temps of crashed writers.
@@ -175,20 +144,20 @@ class LocalFile(Location):
             LockError: this thread holds it already, or the file system has no locks.
             OSError: the sidecar can be neither opened nor made.
         """
+        from . import _lock  # here: 3 ms of threading and weakref that only a lock pays
+
         lock = None
         try:
-            from ._lock import acquire  # here: 3 ms of threading and weakref that only a lock pays
-
-            lock = acquire(self.real, timeout, self._path, self.mode)
+            lock = _lock.acquire(self.real, timeout, self._path, self.mode)
             if not self._swept:
-                from ._writer import sweep
+                from ._changes import sweep
 
                 sweep(self.real())
                 self._swept = True
         except BaseException as error:
             if lock is not None:
                 lock.release()
-            tell_path(error, self._path)
+            name_path(error, self._path)
             raise
         return lock
 
@@ -199,22 +168,15 @@ class LocalFile(Location):
             LockError: the file system has no locks.
             OSError: the directory cannot be read, or the sidecar neither opened nor made.
         """
-        lock = None
-        try:
-            from ._writer import clean
+        from ._changes import clean
 
+        with Change(self, ANY) as change:
             found = clean(self.real(), dry_run=True)
             if dry_run or not found:
                 return found  # and no sidecar is made in vain
-            self._swept = True  # by us: whoever sweeps in lock() does not say what it has removed
-            lock = self.lock_for_this()
+            self._swept = True  # by us: lock() does not say what it has removed
+            change.lock()
             return clean(self.real())
-        except OSError as error:
-            tell_path(error, self._path)
-            raise
-        finally:
-            if lock is not None:
-                lock.release()
 
     def probe(self) -> list[Finding]:
         """Find out which promises this place keeps; see Location.probe.
@@ -224,13 +186,13 @@ class LocalFile(Location):
         """
         from ._probe import probe
 
-        try:
-            real, old = self.find()
-            refuse_special(old, self._path)
-        except OSError as error:
-            tell_path(error, self._path)
-            raise
-        return probe(self, real)
+        with Change(self, ANY) as change:
+            change.find()
+        return probe(self, change.real)
+
+    def _at(self, path: str) -> LocalFile:
+        """Return a plain LocalFile at another path."""
+        return LocalFile(path)
 
     def real(self) -> str:
         """Give the path of the file that a commit replaces; see find()."""
@@ -285,12 +247,12 @@ class LocalFile(Location):
         if found != expected:
             raise conflict(self._path, expected, found)
 
-    def _open(self, descriptor: Descriptor) -> None:
+    def _open(self, file: Descriptor) -> None:
         """Open for reading: O_NONBLOCK, for a FIFO would hang; O_NOFOLLOW, to look at links ourselves."""
         path = self._absolute
         while True:
             try:
-                descriptor.take(os.open, path, os.O_RDONLY | CAREFUL)
+                file.open(path, os.O_RDONLY | SAFE)
             except OSError as error:
                 if error.errno not in (errno.ELOOP, errno.EMLINK):  # EMLINK: FreeBSD's word for it
                     raise
@@ -342,18 +304,116 @@ class Version:
         return f"<Version of {self.signature[2]} bytes, digest {digest}>"
 
 
-class Reader(StoredFile):
+class Change:
+    """A change of a file: under the lock if it compares, and with errors that name the path as the program spelled it."""
+
+    def __init__(self, place: LocalFile, expected: object) -> None:
+        self._place = place
+        self._expected = expected
+        self._lock: SidecarLock | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            if self._expected is not ANY:
+                self.lock()
+                self._place.require(self._expected)
+        except BaseException as error:
+            self.end(error)
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.end(error)
+
+    def lock(self) -> None:
+        """Take the lock, unless this thread holds it."""
+        self._lock = self._place.lock_for_this()
+
+    def find(self) -> None:
+        """Find the file, which must be a plain one."""
+        self.real, self.old = self._place.find()
+        refuse_special(self.old, self._place.path)
+
+    def end(self, error: BaseException | None) -> None:
+        """Release the lock; name the path."""
+        if self._lock is not None:
+            self._lock.release()
+        if error is not None:
+            name_path(error, self._place.path)
+
+
+class Replacement(Change):
+    """One replacement of a file, as a context: the block writes a temporary file, which then takes its place."""
+
+    def __init__(self, place: LocalFile, expected: object, exact: bool) -> None:
+        super().__init__(place, expected)
+        self.file = TempFile(place.path, new_digest if exact or expected is not ANY else None)
+
+    def __enter__(self) -> TempFile:  # type: ignore[override]
+        """Lock if there is something to compare, find the file, and begin the new one.
+
+        Raises:
+            ConflictError: it shows already that the place does not hold what was expected.
+        """
+        place, expected = self._place, self._expected
+        try:
+            if expected is not ANY:
+                self.lock()
+            self.find()
+            # A difference that shows already saves the dump; that none shows proves nothing, see Version.
+            if expected is not ANY and (self.old and signature(self.old)) != getattr(expected, "signature", None):
+                place.require(expected)
+            self.file.begin(self.real, self.old, place.mode)
+        except BaseException as error:
+            self.end(error)
+            raise
+        return self.file
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Publish what was written, or, after an exception, drop it."""
+        place, expected, file = self._place, self._expected, self.file
+        if error is None:
+            try:
+                file.finish(place.fsync, place.skip_unchanged)
+                file.version = Version(file.status, file.digest and file.digest.digest())
+                if expected is not ANY:  # again: a program that takes no lock may have written while dump was at work
+                    place.require(expected)
+                durably(self._publish, real=self.real, name=place.path, fsync=place.fsync, version=file.version)
+            except BaseException as failure:
+                self.end(failure)
+                raise
+            self.end(None)
+            return
+        self.file.discard(error)
+        super().end(error if getattr(error, "filename", "") is None else None)  # one with a name of its own is dump's
+
+    def end(self, error: BaseException | None) -> None:
+        """Clean up."""
+        try:
+            self.file.discard(error)
+        finally:
+            super().end(error)
+
+    def _publish(self) -> None:
+        try:
+            self.file.publish(exclusive=self._expected is None)
+        except FileExistsError:
+            self._place.require(None)  # says who was faster
+            self.file.publish(exclusive=False)  # nobody: a link that leads nowhere stands there, and is not to be followed
+
+
+class Reader(Descriptor, StoredFile):
     """The stored bytes, read once from front to back."""
 
     def __init__(self, path: Any, exact: bool) -> None:
+        super().__init__()
         self.name = path
-        self.descriptor = Descriptor()
         self._exact = exact
 
     def begin(self) -> Reader:
         """Look at what was opened; anything but a plain file is closed and refused."""
         try:
-            status = os.fstat(self.descriptor.fileno())
+            status = os.fstat(self.fd())
             if not stat.S_ISREG(status.st_mode):
                 refuse_special(status, self.name)
             self.size = status.st_size
@@ -382,10 +442,6 @@ class Reader(StoredFile):
         """Say yes."""
         return True
 
-    def fileno(self) -> int:
-        """Give the descriptor."""
-        return self.descriptor.fileno()
-
     def readinto(self, buffer: WriteableBuffer) -> int:
         """Read what comes next into the buffer."""
         view = memoryview(buffer).cast("B")
@@ -410,15 +466,10 @@ class Reader(StoredFile):
 
     def _take(self, size: int) -> bytes:
         try:
-            return os.read(self.descriptor.fileno(), size)
+            return os.read(self.fd(), size)
         except OSError as error:
-            tell_path(error, self.name)
+            name_path(error, self.name)
             raise
-
-    def close(self) -> None:
-        """Close the descriptor."""
-        self.descriptor.let_go()
-        super().close()
 
 
 def new_digest() -> Any:
@@ -431,16 +482,6 @@ def new_digest() -> Any:
 def signature(status: os.stat_result) -> tuple[int, int, int, int]:
     """Give device, inode, size and mtime in ns."""
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
-
-
-def tell_path(error: BaseException, path: Any) -> None:
-    """Make an OSError name the path that the program gave, whatever file the system call was about."""
-    if isinstance(error, OSError) and error.errno is not None and error.filename != path:
-        if error.filename not in (None, os.fspath(path)):
-            error.add_note(f"the system call was about {error.filename!r}")
-        error.filename = path
-        if error.filename2 is not None:
-            del error.filename2
 
 
 def refuse_special(status: os.stat_result | None, path: Any) -> None:
@@ -481,7 +522,7 @@ def _absolute(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
         # Joined, not normalised: `link/../file` is not `file` where link leads elsewhere.
         return os.path.join(os.getcwd(), text)
     except OSError as error:
-        tell_path(error, path)
+        name_path(error, path)
         raise
 
 

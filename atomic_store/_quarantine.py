@@ -1,0 +1,61 @@
+"""on_corrupt="quarantine": bytes that the format refuses are moved aside, with a warning."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+
+from .errors import AtomicStoreError, ConflictError, LoadError, describe
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .formats import Codec
+    from .locations import Location
+
+
+def quarantine(location: Location, codec: Codec, load_kwargs: dict[str, Any], version: object, error: LoadError) -> None:
+    """Move what the format has refused with `error` out of the way, and warn."""
+    if _is_fine_now(location, codec, load_kwargs, version):
+        raise (error.__cause__ or error) from None
+    try:
+        aside = location.set_aside(version)
+    except ConflictError:
+        return  # somebody was faster, with a new value or the same clean-up: read again
+    except (AtomicStoreError, OSError) as failure:
+        failure.add_note(f"while setting aside what no format could read: {error}")
+        raise
+    message = (
+        f"{location.path!r} held no value that the format {error.format} can read "
+        f"({describe(error.__cause__ or error)}); the bytes are kept as {aside!r}, "
+        "and the store goes on with the default"
+    )
+    if "logging" in sys.modules:  # see log.py
+        from . import log
+
+        log.warn("%s", message)
+    warnings.warn(message, UserWarning, stacklevel=_caller())
+
+
+def _is_fine_now(location: Location, codec: Codec, load_kwargs: dict[str, Any], version: object) -> bool:
+    """Say whether the second try succeeds: a signal handler, a timeout's say, may have raised inside the first."""
+    file = location.read(exact=True)
+    if file is None:
+        return False
+    with file:
+        try:
+            codec.load(file, load_kwargs)
+        except LoadError:
+            return False
+        return file.version == version
+
+
+def _caller() -> int:
+    """Give the stacklevel of the line that called the library."""
+    package = os.path.join(os.path.dirname(__file__), "")
+    frame, level = sys._getframe(1), 1
+    while frame.f_code.co_filename.startswith(package) and frame.f_back is not None:
+        frame, level = frame.f_back, level + 1
+    return level

@@ -1,0 +1,245 @@
+"""Formats from elsewhere: what their two functions are called, and whether they speak text or bytes.
+
+Only a program that brings such a format loads this.
+"""
+
+from __future__ import annotations
+
+from ..errors import AtomicStoreError, FormatError, LoadError, describe, refusal
+from ._streams import Sink, as_file
+from .base import WrapBinaryFormat
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+# What a format may call its writer and its reader, first come, first served, and whether these
+# work on the encoded value as a whole rather than on a file.
+_INTERFACES = (
+    ("dump", "load", False),
+    ("dumps", "loads", True),
+    ("packb", "unpackb", True),
+    ("dump_json", "validate_json", True),  # pydantic.TypeAdapter
+    ("model_dump_json", "model_validate_json", True),  # a pydantic model class
+    ("encode", "decode", True),
+)
+_HANGS = "cbor"  # the load() of this old package never returns from a truncated file; its loads() does
+
+
+class Foreign:
+    """Two functions that somebody else has written, in the shape of our modules.
+
+    They may speak text or bytes. load() is given bytes and, if it refuses those, text; what has worked once is remembered.
+    """
+
+    damage = None
+
+    def __init__(self, public: Any, label: str, dump: Callable[..., Any], load: Callable[..., Any], whole: bool) -> None:
+        self._public = public
+        self.label = label
+        self._write = dump
+        self._read = load
+        self._whole = whole  # whether load takes the content rather than a file
+        self.streams = getattr(public, "streams", None) is True
+        self.objects = getattr(public, "holds_objects", None) is True
+        self._is_binary: bool | None = None
+        self._takes_text: bool | None = None  # None: nothing has shown it yet
+
+    def public(self) -> Any:
+        """What `store.format` shows."""
+        return self._public
+
+    def text(self, value: Any) -> bool:
+        """Say whether this value is written as text: whether it comes as str."""
+        sink = self._tried(value, {})
+        return sink is not None and bool(sink.spoke_text)
+
+    def dump(self, value: Any, file: Any, **kwargs: Any) -> None:
+        """Write the value."""
+        sink = Sink(file.raw, self._is_binary)
+        sink.load_kwargs = file.load_kwargs
+        try:
+            self._write(value, sink, **kwargs)
+            sink.flush()
+            if not sink.written and not self._is_empty_for(value, file.load_kwargs or {}):
+                raise FormatError(f"format {self.label} wrote nothing at all for a value of type {type(value).__name__}")
+        finally:
+            # Closed, not just left: a writer that stays bound to it must fail, not write into the void.
+            sink.end()
+
+    def load(self, file: Any, **kwargs: Any) -> Any:
+        """Read a value."""
+        if self.streams and not self._takes_text:
+            return self._read(file, **kwargs)
+        content, name = file.read(), file.name
+        refusals: list[Exception] = []
+        try:
+            value = self._decode(content, refusals, name, kwargs)
+        except AtomicStoreError:
+            raise
+        except Exception as error:
+            refusals.append(error)
+            cause = _telling(refusals)
+            sound = bool(kwargs) and self._takes_without_keywords(content, name)
+            try:
+                raise refusal(cause, _told(refusals, cause), name, self.label, len(content), sound) from cause
+            finally:
+                # Their tracebacks hold this frame, and it them: content and file would live until the next collection.
+                refusals.clear()
+                del cause
+        if not content and not self._is_nothing(value):
+            raise LoadError(
+                f"{name!r} is empty, and format {self.label} does not write {value!r} as an empty file; "
+                "restore it, or delete it to begin with the default",
+                name,
+                self.label,
+                0,
+            )
+        return value
+
+    def _decode(self, content: bytes, refusals: list[Exception], name: Any, kwargs: dict[str, Any]) -> Any:
+        if self._takes_text is not None:
+            return self._call(content, self._takes_text, name, kwargs)
+        as_text = False
+        try:
+            value = self._call(content, as_text, name, kwargs)
+        except Exception as error:
+            if not _is_mismatch(error) and not _is_text(content):
+                raise
+            refusals.append(error)
+            as_text = True
+            value = self._call(content, as_text, name, kwargs)
+        if content:  # an empty file shows nothing: csv takes it as bytes, and the next one only as text
+            self._takes_text = as_text
+        return value
+
+    def _call(self, content: bytes, as_text: bool, name: Any, kwargs: dict[str, Any]) -> Any:
+        given = str(content, "utf-8") if as_text else content  # all of it is text, whether load looks at all of it or not
+        return self._read(given if self._whole else as_file(content, as_text, name), **kwargs)
+
+    def _takes_without_keywords(self, content: bytes, name: Any) -> bool:
+        """Say whether the format takes the bytes without load_kwargs: then those, and not the bytes, are what fails."""
+        try:
+            self._decode(content, [], name, {})
+        except Exception:
+            return False
+        return True
+
+    def _is_nothing(self, value: Any) -> bool:
+        """Say whether the format writes nothing for this value, such as [] in CSV."""
+        sink = self._tried(value, {})
+        return sink is not None and not sink.written
+
+    def _is_empty_for(self, value: Any, kwargs: dict[str, Any]) -> bool:
+        """Say whether an empty file loads as this very value."""
+        try:
+            return bool(self._decode(b"", [], None, kwargs) == value)
+        except Exception:
+            return False
+
+    def _tried(self, value: Any, kwargs: dict[str, Any]) -> Sink | None:
+        """Dump the value into memory, to see what comes; None: the format refuses it."""
+        sink = Sink(as_file(b"", False, None), self._is_binary)
+        try:
+            self._write(value, sink, **kwargs)
+        except Exception:
+            return None
+        return sink
+
+
+def adapt(format: Any, is_binary: bool | None, label: str | None) -> Foreign:
+    """Put a format into the shape of our modules.
+
+    Raises:
+        FormatError: it has no two functions that belong together; the message lists what was found.
+    """
+    foreign = find(format)
+    foreign.label = label or foreign.label
+    foreign._is_binary = None if is_binary is None else bool(is_binary)  # 0.0.1 took 1 as well
+    if is_binary is not None:
+        foreign._takes_text = not is_binary
+    return foreign
+
+
+def find(format: Any) -> Foreign:
+    """Find the two functions of a format object."""
+    label = _label(format)
+    if isinstance(format, tuple) and len(format) == 2 and all(map(callable, format)):
+        dumps, loads = format
+        return Foreign(format, f"({_label(dumps)}, {_label(loads)})", _writing(dumps), loads, True)
+    if _offers(format, "safe_dump", "safe_load"):
+        return Foreign(format, label, *_safe(format), False)
+    for writer, reader, whole in _INTERFACES:
+        if not _offers(format, writer, reader) or (label == _HANGS and not whole):
+            continue
+        write, read = getattr(format, writer), getattr(format, reader)
+        public = WrapBinaryFormat(format) if writer == "dumps" else format
+        foreign = Foreign(public, label, _writing(write) if whole else write, read, whole)
+        is_binary = getattr(format, "is_binary", None)  # what its author has said
+        if isinstance(is_binary, bool):
+            foreign._takes_text = not is_binary
+        return foreign
+    names = [name for writer, reader, _ in _INTERFACES for name in (writer, reader)]
+    found = [name for name in names if callable(getattr(format, name, None))]
+    raise FormatError(
+        "format should be a name, a pair of callables (dumps, loads), or an object with two that belong together, "
+        f"such as dump and load; {format!r} has " + (f"only {', '.join(found)}" if found else "none of these")
+    )
+
+
+def _offers(format: Any, *names: str) -> bool:
+    return all(callable(getattr(format, name, None)) for name in names)
+
+
+def _writing(dumps: Callable[..., Any]) -> Callable[..., None]:
+    def dump(value: Any, file: Any, **kwargs: Any) -> None:
+        file.write(dumps(value, **kwargs))
+
+    return dump
+
+
+def _safe(module: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Give PyYAML's safe functions, or those that a Dumper or Loader among the keywords asks for."""
+
+    def dump(value: Any, file: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("sort_keys", False)  # a mapping has an order, and it is the value's
+        (module.dump if "Dumper" in kwargs else module.safe_dump)(value, file, **kwargs)
+
+    def load(file: Any, **kwargs: Any) -> Any:
+        return (module.load if "Loader" in kwargs else module.safe_load)(file, **kwargs)
+
+    return dump, load
+
+
+def _label(format: Any) -> str:
+    names = (getattr(format, attribute, None) for attribute in ("label", "__name__"))
+    return next((name for name in names if isinstance(name, str)), type(format).__name__)
+
+
+def _is_mismatch(error: BaseException) -> bool:
+    """Say whether an error looks like "bytes given where str is needed", or the other way round."""
+    return isinstance(error, TypeError | AttributeError)
+
+
+def _telling(errors: list[Exception]) -> Exception:
+    """Of the errors of one or two tries, choose the one about the content; the other is in its context or ours."""
+    if len(errors) > 1 and _is_mismatch(errors[1]) and not _is_mismatch(errors[0]):
+        return errors[0]
+    return errors[-1]
+
+
+def _told(errors: list[Exception], cause: Exception) -> str:
+    told = describe(cause)
+    both = len(errors) > 1 and cause is errors[1]
+    if both and (not _is_mismatch(errors[0]) or isinstance(cause, UnicodeError)) and describe(errors[0]) != told:
+        return f"{describe(errors[0])}; as text: {told}"
+    return told
+
+
+def _is_text(content: bytes) -> bool:
+    try:
+        str(content, "utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
