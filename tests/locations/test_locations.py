@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from crowd import Dull
 from machine import in_child
+from places import InMemory, OnDisk
 
 import atomic_store
 from atomic_store import ConflictError, LoadError, LocalFile, LockError, LockTimeout
@@ -21,48 +22,11 @@ from atomic_store.locations.local import _tempfile as _writer
 from atomic_store.testing import LocationContract, Memory
 
 
-class FileContract(LocationContract):
-    """The contract on files of one directory, which holds nothing else in the end."""
-
-    directory: Path
-
-    @pytest.fixture(autouse=True)
-    def places(self, tmp_path: Path) -> Any:
-        self.directory = tmp_path
-        self.made = 0
-        yield
-        left = [path.name for path in tmp_path.iterdir() if path.name.endswith(".tmp")]
-        assert left == []
-
-    def peek(self, location: LocalFile) -> bytes | None:
-        try:
-            return Path(os.fsdecode(location.path)).read_bytes()
-        except FileNotFoundError:
-            return None
-
-    def poke(self, location: LocalFile, content: bytes | None) -> None:
-        path = Path(os.fsdecode(location.path))
-        if content is None:
-            path.unlink(missing_ok=True)
-        else:
-            path.write_bytes(content)
-
-    def next_path(self) -> Path:
-        self.made += 1
-        return self.directory / f"{self.made}.data"
-
-
-class TestLocalFile(FileContract):
+class TestLocalFile(OnDisk, LocationContract):
     """A file."""
 
-    def make(self) -> Location:
-        return LocalFile(self.next_path())
 
-    def again(self, location: LocalFile) -> Location:
-        return LocalFile(os.fsencode(location.path))
-
-
-class TestLinkedFile(FileContract):
+class TestLinkedFile(OnDisk, LocationContract):
     """A file that is known to one program by its name and to the other by a symbolic link."""
 
     def make(self) -> Location:
@@ -92,20 +56,8 @@ class TestLongName(TestLocalFile):
         return self.directory / f"{self.made}{'n' * 254}"[:255]
 
 
-class TestMemory(LocationContract):
+class TestMemory(InMemory, LocationContract):
     """A place in memory."""
-
-    def make(self) -> Location:
-        return Memory()
-
-    def again(self, location: Memory) -> Location:
-        return location
-
-    def peek(self, location: Memory) -> bytes | None:
-        return location.content
-
-    def poke(self, location: Memory, content: bytes | None) -> None:
-        location.content = content
 
 
 class TestCoarseClock(TestLocalFile):

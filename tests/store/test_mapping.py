@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import types
 import unittest
 from pathlib import Path
@@ -11,54 +10,22 @@ from typing import Any
 
 import pytest
 from mapping_contract import MappingContract
+from places import InMemory, OnDisk
 from stand_ins import by_hand, directories_cannot_be_synced, inside, stored
 from support import require
 
 import atomic_store
-from atomic_store import ConflictError, LoadError, LocalFile, LockTimeout, UncertainCommitError
-from atomic_store.locations.base import Location
+from atomic_store import ConflictError, LoadError, LockTimeout, UncertainCommitError
 from atomic_store.mapping import StoredDict
 from atomic_store.testing import Memory
 
 
-class TestMemory(MappingContract):
+class TestMemory(InMemory, MappingContract):
     """A place in memory."""
 
-    def make(self) -> Location:
-        return Memory()
 
-    def again(self, location: Any) -> Location:
-        assert isinstance(location, Memory)
-        return location
-
-    def peek(self, location: Memory) -> bytes | None:
-        return location.content
-
-    def poke(self, location: Memory, content: bytes) -> None:
-        location.content = content
-
-
-class TestLocalFile(MappingContract):
+class TestLocalFile(OnDisk, MappingContract):
     """A file."""
-
-    @pytest.fixture(autouse=True)
-    def places(self, tmp_path: Path) -> None:
-        self.directory = tmp_path
-        self.made = 0
-
-    def make(self) -> Location:
-        self.made += 1
-        return LocalFile(self.directory / f"{self.made}.json")
-
-    def again(self, location: LocalFile) -> Location:
-        return LocalFile(location.path)
-
-    def peek(self, location: LocalFile) -> bytes | None:
-        path = Path(os.fsdecode(location.path))
-        return path.read_bytes() if path.exists() else None
-
-    def poke(self, location: LocalFile, content: bytes) -> None:
-        Path(os.fsdecode(location.path)).write_bytes(content)
 
 
 class Fresh(StoredDict):

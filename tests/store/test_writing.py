@@ -11,50 +11,23 @@ from typing import Any
 
 import pytest
 from faults import EMPTY, LARGE, LINK, NEW, PLAIN, Kind, Place, Scene, sweep
+from places import InMemory, OnDisk
 from stand_ins import directories_cannot_be_synced, inside
 from writing_contract import WritingContract
 
 import atomic_store
 from atomic_store import ConflictError, LocalFile, LocationError, UncertainCommitError
-from atomic_store.locations.base import ANY, Location
+from atomic_store.locations.base import ANY
 from atomic_store.testing import Memory
 from atomic_store.writing import AtomicWrite
 
 
-class TestMemory(WritingContract):
+class TestMemory(InMemory, WritingContract):
     """A place in memory."""
 
-    def make(self) -> Location:
-        return Memory()
 
-    def peek(self, location: Memory) -> bytes | None:
-        return location.content
-
-    def poke(self, location: Memory, content: bytes) -> None:
-        location.content = content
-
-
-class TestLocalFile(WritingContract):
-    """A file, in a directory that holds nothing else in the end but its lock."""
-
-    @pytest.fixture(autouse=True)
-    def places(self, tmp_path: Path) -> Any:
-        self.directory = tmp_path
-        self.made = 0
-        yield
-        strangers = [name for name in inside(tmp_path) if not name.endswith((".data", ".data.lock"))]
-        assert strangers == []
-
-    def make(self) -> Location:
-        self.made += 1
-        return LocalFile(self.directory / f"{self.made}.data")
-
-    def peek(self, location: LocalFile) -> bytes | None:
-        path = Path(os.fsdecode(location.path))
-        return path.read_bytes() if path.exists() else None
-
-    def poke(self, location: LocalFile, content: bytes) -> None:
-        Path(os.fsdecode(location.path)).write_bytes(content)
+class TestLocalFile(OnDisk, WritingContract):
+    """A file."""
 
 
 @pytest.mark.parametrize("mode", ["r", "rb", "a", "w+", "wt", "x", "", None])

@@ -1,4 +1,4 @@
-"""What open_dict() promises at every place, as a suite: each kind of place subclasses it, as LocationContract."""
+"""What open_dict() promises at every place, as a suite: one class a kind of place."""
 
 from __future__ import annotations
 
@@ -8,30 +8,15 @@ import pickle
 from typing import Any
 
 import pytest
+from places import Place
 
 import atomic_store
 from atomic_store import ConflictError, LoadError
 from atomic_store.locations.base import Location
 
 
-class MappingContract:
-    """Give the four methods; as in LocationContract, peek and poke reach the bytes past the location."""
-
-    def make(self) -> Location:
-        """Give a location whose place holds nothing."""
-        raise NotImplementedError
-
-    def again(self, location: Any) -> Location:
-        """Give a location of the same place, as another program would make it."""
-        raise NotImplementedError
-
-    def peek(self, location: Any) -> bytes | None:
-        """Give the bytes that are stored, None where nothing is."""
-        raise NotImplementedError
-
-    def poke(self, location: Any, content: bytes) -> None:
-        """Store these bytes."""
-        raise NotImplementedError
+class MappingContract(Place):
+    """Combine it with a place: `class TestMemory(InMemory, MappingContract)`."""
 
     def stored(self, location: Location) -> Any:
         content = self.peek(location)
@@ -205,10 +190,11 @@ class MappingContract:
         location = self.make()
         self.poke(location, content)
         for options in ({}, {"default": {"a": 1}}, {"data": {"a": 1}, "autosave": True}):
+            other = self.again(location)
             with pytest.raises(LoadError, match="should hold a mapping and holds a") as caught:
-                atomic_store.open_dict(self.again(location), **options)
-            assert (caught.value.path, caught.value.format, caught.value.damaged) == (location.path, "json", False)
-            assert repr(location.path) in str(caught.value)
+                atomic_store.open_dict(other, **options)
+            assert (caught.value.path, caught.value.format, caught.value.damaged) == (other.path, "json", False)
+            assert repr(other.path) in str(caught.value)
         assert self.peek(location) == content
 
     def test_what_became_no_mapping_changes_nothing_in_memory(self) -> None:

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 import s3_servers
 from crowd import together
+from places import Place
 from s3_proxy import Proxy
 from s3_servers import Server
 
 from atomic_store import S3Object, check
 from atomic_store.checking import Report
 from atomic_store.locations.s3 import _upload, _write
-from atomic_store.testing import LocationContract
 
 MB = 1 << 20
 
@@ -121,10 +121,10 @@ def count_together(server: Server, source: str, processes: int, rounds: int) -> 
     return int(server.peek(key) or b"0")
 
 
-class ObjectContract(LocationContract):
-    """The contract on objects of one server, a fixture of this name; nothing unfinished is left there in the end."""
+class OnS3(Place):
+    """Objects of one server, a fixture of this name; no unfinished upload is left there."""
 
-    name: str
+    name = "ministack"
     server: Server
 
     @pytest.fixture(autouse=True)

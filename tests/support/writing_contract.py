@@ -1,4 +1,4 @@
-"""What atomic_write() promises at every place, as a suite: each kind of place subclasses it, as LocationContract."""
+"""What atomic_write() promises at every place, as a suite: one class a kind of place."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd  # type: ignore[import-untyped]
 import pytest
 from lxml import etree  # type: ignore[import-untyped]
+from places import Place
 
 import atomic_store
 from atomic_store import AtomicStoreError, ConflictError
@@ -23,20 +24,8 @@ from atomic_store.writing import AtomicWrite
 ROWS = [["name", "note"], ["é", 'quoted, "twice"'], ["two\nlines", "€"]]
 
 
-class WritingContract:
-    """Give the three methods; as in LocationContract, peek and poke reach the bytes past the location."""
-
-    def make(self) -> Location:
-        """Give a location whose place holds nothing."""
-        raise NotImplementedError
-
-    def peek(self, location: Any) -> bytes | None:
-        """Give the bytes that are stored, None where nothing is."""
-        raise NotImplementedError
-
-    def poke(self, location: Any, content: bytes) -> None:
-        """Store these bytes."""
-        raise NotImplementedError
+class WritingContract(Place):
+    """Combine it with a place: `class TestMemory(InMemory, WritingContract)`."""
 
     def written(self, location: Location) -> io.BytesIO:
         content = self.peek(location)

@@ -10,22 +10,20 @@ from typing import Any
 
 import pytest
 from s3_servers import Server
-from s3_support import COUNT, COUNT_ANYHOW, MB, OVERWRITE, ObjectContract, count_together, world
+from s3_support import COUNT, COUNT_ANYHOW, MB, OVERWRITE, OnS3, count_together, world
 
 import atomic_store
 from atomic_store import ConflictError, LoadError, LocationError, LockError, S3Object
 from atomic_store.locations import resolve
 from atomic_store.locations.base import ANY
-from atomic_store.testing import Memory
+from atomic_store.testing import LocationContract, Memory
 
 
-class TestMinistack(ObjectContract):
+class TestMinistack(OnS3, LocationContract):
     """The contract on ministack."""
 
-    name = "ministack"
 
-
-class TestMoto(ObjectContract):
+class TestMoto(OnS3, LocationContract):
     """The contract on moto's server."""
 
     name = "moto"

@@ -16,11 +16,12 @@ from crowd import Program
 from s3_proxy import Fault
 from s3_radosgw import Cluster, is_installed, radosgw
 from s3_servers import Server
-from s3_support import COUNT, MB, ObjectContract, between, broken, checked, count_together, world
+from s3_support import COUNT, MB, OnS3, between, broken, checked, count_together, world
 from support import require
 
 import atomic_store
 from atomic_store import AccessError, AtomicStore, ConflictError, S3Object
+from atomic_store.testing import LocationContract
 
 WRITER = """
 with atomic_store.open(path, b"", format="pickle") as store:
@@ -44,7 +45,7 @@ def ceph(running: tuple[Server, Cluster]) -> Server:
     return running[0]
 
 
-class TestCeph(ObjectContract):
+class TestCeph(OnS3, LocationContract):
     """The contract on Ceph."""
 
     name = "ceph"

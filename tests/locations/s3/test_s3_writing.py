@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from mapping_contract import MappingContract
 from s3_servers import Server
-from s3_support import PROMISES, between, broken, checked, hasty, objects, world
+from s3_support import PROMISES, OnS3, between, broken, checked, hasty, objects, world
 from support import ROOT
 from writing_contract import WritingContract
 
@@ -30,31 +30,6 @@ __all__ = ["hasty"]
 JOB = ROOT / "tests" / "support" / "django_job.py"
 ROWS = 100_000
 OLD = b"<the file of yesterday/>"
-
-
-class OnS3:
-    """Places on ministack; nothing unfinished is left there in the end."""
-
-    server: Server
-
-    @pytest.fixture(autouse=True)
-    def nothing_is_left(self, ministack: Server) -> Iterator[None]:
-        self.server = ministack
-        with world(ministack.url):
-            yield
-        assert ministack.uploads() == []
-
-    def make(self) -> S3Object:
-        return S3Object(self.server.bucket, self.server.new_key(".data"))
-
-    def again(self, location: S3Object) -> S3Object:
-        return S3Object(location.bucket, location.key)
-
-    def peek(self, location: S3Object) -> bytes | None:
-        return self.server.peek(location.key)
-
-    def poke(self, location: S3Object, content: bytes) -> None:
-        self.server.poke(location.key, content)
 
 
 class TestWriting(OnS3, WritingContract):
