@@ -38,6 +38,8 @@ WITHOUT_CODE = {
     "docs/project/security.md",
     "docs/reference/api.md",
     "docs/comparison.md",
+    "docs/tried-packages.md",
+    "docs/hostile-files.md",
 }
 
 # A block of another language is shown and not run. What looks like Python must be Python, or it would go untested.
