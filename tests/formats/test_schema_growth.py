@@ -95,7 +95,7 @@ def test_new_field_takes_its_default_from_the_program(path: Path, old: Any, new:
 
 @pytest.mark.parametrize(("old", "new"), PAIRS)
 def test_older_program_that_rewrites_a_newer_file_loses_what_it_does_not_know(path: Path, old: Any, new: Any) -> None:
-    """What docs/how-to/changing-schema.md warns of: reading is harmless, the commit drops the fields that are not known."""
+    """What docs/how-to/own-classes.md warns of: reading is harmless, the commit drops the fields that are not known."""
     atomic_store.open(path, new(name="a", count=9), type=new).commit()
     content = path.read_bytes()
     store = atomic_store.open(path, old(), type=old)
