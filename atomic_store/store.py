@@ -79,12 +79,10 @@ class AtomicStore(Generic[T]):
     ) -> None:
         self._location = locations.resolve(path)
         self._type = type
-        self._codec = formats.resolve(format, is_binary, self.path, type)
+        self._resolve(format, is_binary, self.path)
         self.load_kwargs = _keywords("load_kwargs", load_kwargs)
         self.dump_kwargs = _keywords("dump_kwargs", dump_kwargs)
         self._codec.check_default(default)
-        self._format = format
-        self._is_binary = is_binary
         self._timeout = _timeout(lock)
         self._locks = lock is not False
         self._on_conflict = on_conflict
@@ -297,7 +295,7 @@ class AtomicStore(Generic[T]):
             raise AtomicStoreError(f"the store {self.path!r} holds the lock of its place: leave the block, then assign path")
         location = locations.resolve(path)
         self._obey(location)
-        if isinstance(self._format, str) and self._format == "auto":
+        if formats.goes_by_path(self._format):
             self._resolve(self._format, self._is_binary, location.path)
         self._location = location
         self._version = None
@@ -331,7 +329,12 @@ class AtomicStore(Generic[T]):
         self._exact = self._locks or self._raises or self._quarantines
 
     def _resolve(self, format: Any, is_binary: bool | None, path: Any) -> None:
-        self._codec = formats.resolve(format, is_binary, path, self._type)
+        settled = format
+        if formats.goes_by_path(format):
+            from .formats import wrappers  # here: only "auto" needs them
+
+            settled = wrappers.settle(format, path)
+        self._codec = formats.resolve(settled, is_binary, self._type)
         self._format = format
         self._is_binary = is_binary
 

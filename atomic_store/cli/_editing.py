@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 
-from .. import formats, locations
+from .. import locations
 from ..errors import AtomicStoreError, LoadError, describe
+from ..formats import wrappers
 from ..locations import ANY
 from ._formats import publish
 from ._terminal import CommandError, Terminated, one_line, warn
@@ -34,7 +35,7 @@ class TextDraft:
     def __init__(self, form: FileFormat, text: bytes, path: Any) -> None:
         self._form = form
         self._path = path
-        self.suffix = "" if form.name in formats.SUFFIXES.values() else f".{form.name}"
+        self.suffix = "" if form.name in wrappers.SUFFIXES.values() else f".{form.name}"
         self.notes: list[str] = []
         self.text = text
 
@@ -158,7 +159,7 @@ class Workspace:
         self._draft = draft
         # A short name is enough; without the suffix of a compression, so that the editor knows the language.
         name = os.path.basename(path)[-80:]
-        while os.path.splitext(name)[1].lower() in formats.COMPRESSIONS:
+        while os.path.splitext(name)[1].lower() in wrappers.COMPRESSIONS:
             name = os.path.splitext(name)[0]
         self._name = name + draft.suffix
         self._header: list[bytes] = []

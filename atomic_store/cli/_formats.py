@@ -7,6 +7,7 @@ import sys
 
 from .. import formats
 from ..errors import FormatError, describe
+from ..formats import wrappers
 from ._terminal import PIECE, CommandError, Progress, WatchedFile
 
 TYPE_CHECKING = False
@@ -38,13 +39,11 @@ class FileFormat:
             inside = inside.format
         self.name: str = inside
         self.codec = formats.resolve(inside)
-        suffixes = {method: suffix for suffix, method in formats.COMPRESSIONS.items()}
+        suffixes = {method: suffix for suffix, method in wrappers.COMPRESSIONS.items()}
         self.label = "".join([inside, *(suffixes[method] for method in methods)])
         self._packing: Any = RawBytes(f"bytes of {inside}")
         for method in methods:
-            from ..formats.wrappers import Compressed
-
-            self._packing = Compressed(self._packing, method)
+            self._packing = wrappers.Compressed(self._packing, method)
         self._packs = bool(methods)
 
     def read(self, place: Location, exact: bool = False) -> tuple[bytes, object] | None:
@@ -70,11 +69,9 @@ class FileFormat:
 
     def verified(self, value: Any, path: Any) -> bytes:
         """Encode a value, if it comes back from that as it is."""
-        from ..formats.wrappers import Verified
-
         memory = MemoryFile(path)
         try:
-            formats.resolve(Verified(self.name)).dump(value, memory)
+            formats.resolve(wrappers.Verified(self.name)).dump(value, memory)
         except Exception as error:
             # In its own words; that it was dumped for this place, says the message already.
             raise CommandError(4, f"the value cannot be kept as {self.name} at {path!r}: {describe(error)}") from error
@@ -84,11 +81,9 @@ class FileFormat:
         """Compress the encoded value, where it is to be, and see that it can be unpacked."""
         if not self._packs:
             return content
-        from ..formats.wrappers import Verified
-
         memory = MemoryFile(self.label)
         try:
-            formats.resolve(Verified(self._packing)).dump(content, memory)
+            formats.resolve(wrappers.Verified(self._packing)).dump(content, memory)
         except FormatError as error:
             raise CommandError(4, str(error)) from error
         return memory.getvalue()
@@ -122,9 +117,9 @@ class MemoryFile(io.BytesIO):
 
 def _by_suffix(path: Any) -> Any:
     try:
-        return formats.by_suffix(path)
+        return wrappers.by_suffix(path)
     except FormatError as error:
-        known = ", ".join([*formats.SUFFIXES, *formats.COMPRESSIONS])
+        known = ", ".join([*wrappers.SUFFIXES, *wrappers.COMPRESSIONS])
         raise FormatError(
             f"the suffix of {path!r} should say the format, and is none of {known}: name the format. "
             "(A pickle can run code when it is loaded, and so is never guessed)"
@@ -134,11 +129,9 @@ def _by_suffix(path: Any) -> Any:
 def _by_name(name: Any) -> Any:
     """Give the format for a name that may end in the suffix of a compression."""
     inside, _, suffix = name.rpartition(".")
-    if f".{suffix}" not in formats.COMPRESSIONS:
+    if f".{suffix}" not in wrappers.COMPRESSIONS:
         return name
-    from ..formats.wrappers import Compressed
-
-    return Compressed(_by_name(inside), formats.COMPRESSIONS[f".{suffix}"])
+    return wrappers.Compressed(_by_name(inside), wrappers.COMPRESSIONS[f".{suffix}"])
 
 
 def publish(place: Location, expected: object, content: bytes) -> None:

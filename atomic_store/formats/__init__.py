@@ -22,31 +22,16 @@ NAMES = {
 }
 """The built-in names, each the module `_NAME` of this package, with the package that it needs."""
 
-SUFFIXES = {
-    ".json": "json",
-    ".bson": "bson",
-    ".yaml": "yaml",
-    ".yml": "yaml",
-    ".toml": "toml",
-    ".msgpack": "msgpack",
-    ".cbor": "cbor",
-}
-"""What format="auto" goes by. Never pickle: a file's name must not decide whether it may run code."""
-
-COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".zst": "zstd"}
-"""The suffixes that may follow one of these."""
-
 GROUP = "atomic_store.formats"
 """The entry-point group in which an installed package may add names."""
 
 
-def resolve(format: Any = None, is_binary: bool | None = None, path: Any = "", type: Any = None) -> Codec:
+def resolve(format: Any = None, is_binary: bool | None = None, type: Any = None) -> Codec:
     """Give the codec for what the user calls a format; nothing is read or written yet.
 
     Args:
-        format: None (JSON), a name, "auto", or an object that can write and read.
+        format: None (JSON), a name, or an object that can write and read.
         is_binary: True or False: what the format must speak; None: it is found out.
-        path: whose suffix "auto" goes by.
         type: the type that every value has to be of; None: anything.
 
     Raises:
@@ -55,7 +40,7 @@ def resolve(format: Any = None, is_binary: bool | None = None, path: Any = "", t
     """
     if is_binary not in (None, True, False):
         raise FormatError(f"is_binary should be None, True or False, not {is_binary!r}")
-    name = _name(format, path)
+    name = _name(format)
     if isinstance(name, str) and name in NAMES and is_binary is None:
         codec = Codec(_builtin(name))
     else:
@@ -70,40 +55,28 @@ def resolve(format: Any = None, is_binary: bool | None = None, path: Any = "", t
     return TypedCodec(type, codec)  # type: ignore[return-value]  # of the same shape
 
 
-def _name(format: Any, path: Any) -> Any:
+def goes_by_path(format: Any) -> bool:
+    """Return whether the suffix of the store's path decides about the format: "auto", or a wrapper of "auto"."""
+    return format == "auto" if isinstance(format, str) else getattr(format, "goes_by_path", False) is True
+
+
+def _name(format: Any) -> Any:
     """Give the name that `format` means, or the object itself that brings its own functions."""
     if format is None:
         return "json"
     if isinstance(format, str):
-        return by_suffix(path) if format == "auto" else format
+        return format
     import sys
 
     # A module as it is means the format of its name: ours is faster and finds more damage.
     return next((name for name in ("json", "pickle", "bson") if format is sys.modules.get(name)), format)
 
 
-def by_suffix(path: Any) -> Any:
-    """Give the format for a path's suffix, with compression around it where there are two, as in .json.gz."""
-    import os
-
-    rest, suffix = os.path.splitext(os.fsdecode(path))
-    if suffix.lower() in COMPRESSIONS:
-        from .wrappers import Compressed
-
-        return Compressed(by_suffix(rest), COMPRESSIONS[suffix.lower()])
-    if suffix.lower() not in SUFFIXES:
-        raise FormatError(
-            f'format="auto" should find one of the suffixes {", ".join(SUFFIXES)}, and finds {suffix!r} in {path!r}; '
-            "name the format (pickle is used only by name)"
-        )
-    return SUFFIXES[suffix.lower()]
-
-
 def plain(value: Any) -> Any:
     """Give what a format has loaded in built-in types, where it has classes of its own for them, as for YAML and TOML."""
-    from ._typed import as_builtin
+    from ._plain import to_builtins
 
-    return as_builtin(value)
+    return to_builtins(value)
 
 
 def _builtin(name: str) -> Any:
@@ -145,13 +118,11 @@ def _module(name: str) -> Any:
 
 
 def _installed(name: str) -> Any:
-    """Give the format that an installed package adds under this name."""
-    from importlib.metadata import entry_points  # here: 25 ms that only a name from elsewhere pays
-
-    points = entry_points(group=GROUP)
+    """Return the format that an installed package adds under this name."""
+    points = _entry_points()
     found = [point for point in points if point.name == name]
     if not found:
-        names = [*NAMES, *sorted(points.names)]
+        names = [*NAMES, *sorted(each for each in points.names if not each.startswith("."))]
         raise FormatError(f"format should be one of {', '.join(names)}, or an object; not {name!r}{_near(name, names)}")
     if len(found) > 1:
         raise FormatError(f'format "{name}" is added by more than one package: {", ".join(p.value for p in found)}')
@@ -161,6 +132,23 @@ def _installed(name: str) -> Any:
         raise FormatError(
             f'format "{name}" cannot be loaded from {found[0].value}: {type(error).__name__}: {error}'
         ) from error
+
+
+def installed_suffix(suffix: str) -> str | None:
+    """Return the name of the format that an installed package adds for a suffix, None if there is none.
+
+    The package has two entry points with the same value: the name, and the suffix with its dot.
+    """
+    points = _entry_points()
+    values = [point.value for point in points if point.name == suffix]
+    names = [point.name for point in points if point.value in values and point.name != suffix]
+    return names[0] if len(set(values)) == 1 and names else suffix if values else None
+
+
+def _entry_points() -> Any:
+    from importlib.metadata import entry_points  # 25 ms that only a name from another package costs
+
+    return entry_points(group=GROUP)
 
 
 def _near(name: str, names: list[str]) -> str:

@@ -44,7 +44,8 @@ class Foreign:
         self.streams = getattr(public, "streams", None) is True
         self.objects = getattr(public, "holds_objects", None) is True
         self._is_binary: bool | None = None
-        self._takes_text: bool | None = None  # None: nothing has shown it yet
+        self._takes_text: bool | None = None  # None: no load has succeeded yet
+        self._wrote_text: bool | None = None  # None: no dump has succeeded yet
 
     def public(self) -> Any:
         """What `store.format` shows."""
@@ -67,6 +68,7 @@ class Foreign:
         finally:
             # Closed, not just left: a writer that stays bound to it must fail, not write into the void.
             sink.end()
+        self._wrote_text = sink.spoke_text
 
     def load(self, file: Any, **kwargs: Any) -> Any:
         """Read a value."""
@@ -101,14 +103,14 @@ class Foreign:
     def _decode(self, content: bytes, refusals: list[Exception], name: Any, kwargs: dict[str, Any]) -> Any:
         if self._takes_text is not None:
             return self._call(content, self._takes_text, name, kwargs)
-        as_text = False
+        as_text = bool(self._wrote_text)  # no proof: tomli_w writes str, and tomllib reads bytes
         try:
             value = self._call(content, as_text, name, kwargs)
         except Exception as error:
-            if not _is_mismatch(error) and not _is_text(content):
+            if not _is_mismatch(error) and (self._wrote_text is not None or not _is_text(content)):
                 raise
             refusals.append(error)
-            as_text = True
+            as_text = not as_text
             value = self._call(content, as_text, name, kwargs)
         if content:  # an empty file shows nothing: csv takes it as bytes, and the next one only as text
             self._takes_text = as_text

@@ -1,15 +1,24 @@
 """TOML 1.0, by tomlkit: for files that people edit; their comments survive a change of the loaded value.
 
-Cannot hold: anything but a mapping at the top, None anywhere, keys that are no str, bytes, values
-nested deeper than 100 levels (they are written, but not read). Comes back as something else: a
-tuple as a list, a bool in a list as tomlkit's Bool (equal to a bool, but none), a loaded mapping as
-its TOMLDocument (equal to a dict, and what carries the comments: change it, do not replace it). An
-empty file is {}, and one of ten places where a file may be cut leaves valid TOML.
+A value is read back before it is published: tomlkit loses or moves parts of some loaded documents when they are
+edited, and such a commit is refused.
+
+Cannot hold: anything but a mapping at the top, None anywhere, keys that are not str, bytes. Comes back as
+something else: a tuple as a list, a bool in a list as tomlkit's Bool (equal to a bool, but not one), a loaded mapping as
+its TOMLDocument (equal to a dict, and what carries the comments: change it, do not replace it). A file whose tables
+are so out of order that tomlkit cannot hold them is loaded without its comments. An empty
+file is {}, and one of ten places where a file may be cut leaves valid TOML.
 """
 
 from __future__ import annotations
 
+import tomllib
+
 import tomlkit
+
+from ._difference import difference
+from ._plain import to_builtins
+from ._read_back import require_same
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,18 +32,44 @@ text = True
 
 
 def public() -> Any:
-    """What `store.format` shows."""
+    """The value of `store.format`."""
     return "toml"
 
 
 def dump(value: Any, file: Any, **kwargs: Any) -> None:
-    """Write the mapping; keywords are those of tomlkit.dumps."""
-    file.write(tomlkit.dumps(value, **kwargs))
+    """Write the mapping; keywords are those of tomlkit.dumps.
+
+    Raises:
+        FormatError: the value would come back as another one, or not at all.
+    """
+    text = tomlkit.dumps(value, **kwargs)
+    require_same(to_builtins(value, lists=True), lambda: _plain(text), label)
+    file.write(text)
 
 
 def load(file: Any) -> Any:
-    """Read a mapping. A byte order mark is taken."""
+    """Read a mapping. A byte order mark is skipped."""
     content = file.read()
-    # Decoded here: tomlkit takes for Latin-1 what is no UTF-8.
-    text = content if isinstance(content, str) else str(content, "utf-8")
-    return tomlkit.parse(text.removeprefix("\ufeff"))
+    # Decoded here: tomlkit decodes bytes that are not UTF-8 as Latin-1.
+    text = (content if isinstance(content, str) else str(content, "utf-8")).removeprefix("\ufeff")
+    value = _plain(text)
+    # tomlkit appends to the last line if it has no line end.
+    text = text if text.endswith("\n") or not text else f"{text}\n"
+    try:
+        document = tomlkit.parse(text)
+        faithful = difference(value, to_builtins(document)) is None
+    except Exception:  # noqa: BLE001 - the TOML is valid, so no error of tomlkit is about the file
+        faithful = False
+    if not faithful:
+        document = tomlkit.document()
+        document.update(value)
+    return document
+
+
+def _plain(text: str) -> Any:
+    """Return the value of a document in built-in types."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        # Newer versions of tomlkit read what TOML 1.1 has added; for what is damaged its errors name the line.
+        return to_builtins(tomlkit.parse(text))

@@ -10,6 +10,7 @@ What would come back as another value is refused at commit: a datetime where the
 from __future__ import annotations
 
 from ..errors import FormatError, LoadError, MissingLibraryError, describe, shortened
+from ._plain import to_builtins
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ class _ByMsgspec:
         return _as_lists(self._msgspec.to_builtins(value, str_keys=True, enc_hook=_model_to_plain))
 
     def from_plain(self, data: Any) -> Any:
-        return self._msgspec.convert(as_builtin(data), self._type, str_keys=True, dec_hook=_model_from_plain)
+        return self._msgspec.convert(to_builtins(data), self._type, str_keys=True, dec_hook=_model_from_plain)
 
     def to_seen(self, value: Any) -> Any:
         options: dict[str, Any] = {"builtin_types": self._seen, "enc_hook": _model_to_seen}
@@ -177,7 +178,7 @@ class _ByPydantic:
         return self._adapter.dump_python(value, mode="json", warnings="error", by_alias=True, round_trip=True)
 
     def from_plain(self, data: Any) -> Any:
-        return self._adapter.validate_python(as_builtin(data))
+        return self._adapter.validate_python(to_builtins(data))
 
     def to_seen(self, value: Any) -> Any:
         # As any: a subclass with a field more would come back without it.
@@ -254,45 +255,6 @@ def _is_pydantic(type: Any) -> bool:
     from typing import get_args
 
     return hasattr(type, "__pydantic_validator__") or any(map(_is_pydantic, get_args(type)))
-
-
-def as_builtin(data: Any) -> Any:
-    """Give loaded data as plain built-in types: tomlkit's and ruamel.yaml's are subclasses that converters refuse."""
-    import sys
-
-    if not {"tomlkit", "ruamel.yaml"} & sys.modules.keys():
-        return data  # none can be inside
-    return _as_builtin(data, {})
-
-
-def _as_builtin(data: Any, done: dict[int, Any]) -> Any:
-    # All of it: a migration may have put such parts into a new dict. But each part once: with aliases, a few
-    # lines of YAML hold a list of lists of lists that would fill any memory if each were copied for itself.
-    if isinstance(data, dict | list):
-        if id(data) not in done:  # pyright: ignore[reportUnknownArgumentType]
-            done[id(data)] = _container(data, done)  # pyright: ignore[reportUnknownArgumentType]
-        return done[id(data)]  # pyright: ignore[reportUnknownArgumentType]
-    if data.__class__.__module__.partition(".")[0] not in ("tomlkit", "ruamel"):
-        return data
-    from collections.abc import Set as AbstractSet
-    from datetime import date, datetime, time
-
-    if isinstance(data, AbstractSet):
-        return {_as_builtin(item, done) for item in data}  # pyright: ignore[reportUnknownVariableType]
-
-    # datetime before date, which it is too; bool cannot be subclassed.
-    kinds = (datetime, date, time, int, float, str)
-    kind: Any = next((kind for kind in kinds if isinstance(data, kind)), None)
-    item: Any = data
-    if kind is None:
-        return item.unwrap() if hasattr(item, "unwrap") else item  # tomlkit's Bool, which is no bool
-    return kind.fromisoformat(item.isoformat()) if hasattr(kind, "fromisoformat") else kind(item)
-
-
-def _container(data: Any, done: dict[int, Any]) -> Any:
-    if isinstance(data, dict):
-        return {_as_builtin(key, done): _as_builtin(value, done) for key, value in data.items()}  # pyright: ignore[reportUnknownVariableType]
-    return [_as_builtin(item, done) for item in data]
 
 
 def _told(error: Exception) -> str:

@@ -8,10 +8,16 @@ be cut, two of three leave valid YAML. Where that matters keep the value in JSON
 
 from __future__ import annotations
 
+import io
+import sys
 from itertools import chain
 
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import ConstructorError, DuplicateKeyError, RoundTripConstructor
+from ruamel.yaml.emitter import RoundTripEmitter
+
+from ._plain import to_builtins
+from ._read_back import require_same
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,8 +36,18 @@ def public() -> Any:
 
 
 def dump(value: Any, file: Any, **kwargs: Any) -> None:
-    """Write the value; keywords are attributes of ruamel.yaml.YAML, such as width=100."""
-    _yaml(kwargs).dump(value, file)
+    """Write the value; keywords are attributes of ruamel.yaml.YAML, such as width=100.
+
+    Raises:
+        FormatError: the value would come back as another one, or not at all.
+    """
+    content = io.BytesIO()
+    _yaml(kwargs).dump(value, content)
+    written = content.getvalue()
+    require_same(
+        to_builtins(value, lists=True), lambda: to_builtins(_decode(written, file.load_kwargs or {}), lists=True), label
+    )
+    file.write(written)
 
 
 def load(file: Any, **kwargs: Any) -> Any:
@@ -39,13 +55,18 @@ def load(file: Any, **kwargs: Any) -> Any:
     content = file.read()
     if not content:
         raise ValueError("the file is empty, and no value is written as an empty file")
-    return _yaml(kwargs).load(content)
+    return _decode(content, kwargs)
+
+
+def _decode(content: Any, options: dict[str, Any]) -> Any:
+    return _yaml(options).load(content)
 
 
 def _yaml(options: dict[str, Any]) -> Any:
     """Make a new YAML(): one that has failed in a dump stays bound to the file of that dump."""
     yaml = YAML()
     yaml.Constructor = Constructor
+    yaml.Emitter = Emitter
     for name, value in options.items():
         if not hasattr(yaml, name):
             raise TypeError(f"{name!r} is no attribute of ruamel.yaml.YAML")
@@ -90,6 +111,28 @@ class Constructor(RoundTripConstructor):
             told = f"found the key {key!r} twice" if isinstance(key, str) else "found a key twice"
             raise DuplicateKeyError("while constructing a mapping", node.start_mark, told, key_node.start_mark)
         return super().check_mapping_key(node, key_node, mapping, key, value)  # pyright: ignore[reportUnknownMemberType]
+
+
+class Emitter(RoundTripEmitter):
+    """ruamel.yaml's own, without two ways in which it writes what it cannot read."""
+
+    def analyze_scalar(self, scalar: Any) -> Any:
+        """Return how a text may be written: one with a NEL (U+0085) in double quotes only, because it is a line break."""
+        analysis: Any = super().analyze_scalar(scalar)
+        if "\x85" in scalar:
+            analysis.multiline = True
+            analysis.allow_flow_plain = analysis.allow_block_plain = analysis.allow_single_quoted = analysis.allow_block = (
+                False
+            )
+        return analysis
+
+    def write_plain(self, text: Any, split: Any = True) -> None:
+        """Write a text without quotes. A key stays on one line, however long it is: a second line would not be read."""
+        width = self.best_width
+        if not split:
+            self.best_width = sys.maxsize
+        super().write_plain(text, split)
+        self.best_width = width
 
 
 def _require_plain(key: Any) -> None:

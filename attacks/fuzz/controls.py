@@ -62,7 +62,7 @@ class Bad:
         if self._byte in content:
             self._act(content)
         file.seek(0)
-        return resolve("json", path=file.name).load(file)
+        return resolve("json").load(file)
 
 
 class Panic(BaseException):
@@ -162,13 +162,14 @@ def signature_not_compared() -> Iterator[None]:
 @contextmanager
 def size_not_limited() -> Iterator[None]:
     """Unpack whatever comes."""
-    with mock.patch("atomic_store.formats.wrappers._Inflating.__init__", inflating_without_limit):
+    with mock.patch("atomic_store.formats.wrappers._compressed._InflatingFile.__init__", inflating_without_limit):
         yield
 
 
-def inflating_without_limit(self: Any, file: Any, decompressor: Any, max_size: Any, label: str) -> None:
+def inflating_without_limit(self: Any, file: Any, new_decompressor: Any, max_size: Any, label: str) -> None:
     """Begin to unpack without a limit."""
-    self._file, self.name, self._decompressor, self._label = file, file.name, decompressor, label
+    self._file, self.name, self._label = file, file.name, label
+    self._new_decompressor, self._decompressor = new_decompressor, new_decompressor()
     self._max_size = self._left = None
 
 
@@ -181,7 +182,7 @@ def decoded_before_checked(signed: Signed) -> Any:
             file.seek(0)
             body = Named(content[: -len(SIGNED.words[2])])
             body.name = file.name
-            resolve(self.format, path=file.name).load(body)
+            resolve(self.format).load(body)
             return super().load(file, **kwargs)
 
     return Hasty(signed.format, b"the key of the program itself 1!")

@@ -237,7 +237,7 @@ class Spy:
         """Read a value."""
         self.given = file.read()
         file.seek(0)
-        return resolve(self.format, path=file.name).load(file)
+        return resolve(self.format).load(file)
 
 
 # --- compression -----------------------------------------------------------------------------------------------------

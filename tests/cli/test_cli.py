@@ -190,6 +190,7 @@ def test_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> No
     """A format whose package is not installed is no mistake in the command line: the code is another one."""
     monkeypatch.setitem(sys.modules, "tomlkit", None)
     monkeypatch.delitem(sys.modules, "atomic_store.formats._toml", raising=False)
+    monkeypatch.delattr("atomic_store.formats._toml", raising=False)
     assert run("show", "a.toml").code == 1
     assert "atomic_store[toml]" in run("show", "a.toml").err
 

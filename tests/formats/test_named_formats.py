@@ -30,6 +30,7 @@ def path(tmp_path: Path) -> Path:
 def forget(monkeypatch: pytest.MonkeyPatch, format: str) -> None:
     """Let the package of this format be one that is not installed."""
     monkeypatch.delitem(sys.modules, f"atomic_store.formats._{format}", raising=False)
+    monkeypatch.delattr(formats, f"_{format}", raising=False)
     monkeypatch.setitem(sys.modules, PACKAGES[format], None)
 
 

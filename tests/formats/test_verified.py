@@ -14,7 +14,7 @@ from stand_ins import Files, Strings
 
 import atomic_store
 from atomic_store import Verified
-from atomic_store.formats.wrappers import difference
+from atomic_store.formats._difference import difference
 from atomic_store.testing import Memory
 
 NAN = math.nan

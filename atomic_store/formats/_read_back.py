@@ -1,0 +1,28 @@
+"""A value is published only if it can be loaded again and is the same value then."""
+
+from __future__ import annotations
+
+from ..errors import FormatError, describe
+from ._difference import difference
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+
+def require_same(value: Any, load: Callable[[], Any], label: str) -> None:
+    """Raise FormatError unless load() returns the same value.
+
+    Args:
+        value: what was encoded.
+        load: decodes what was written.
+        label: the name of the format, for the message.
+    """
+    try:
+        again = load()
+    except Exception as error:
+        raise FormatError(f"the value can be written as {label}, but not read back: {describe(error)}") from error
+    place = difference(value, again)
+    if place is not None:
+        raise FormatError(f"the value would not come back from {label} as it is: {place}")

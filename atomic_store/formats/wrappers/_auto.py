@@ -1,0 +1,53 @@
+"""format="auto": the suffix of the path decides about the format."""
+
+from __future__ import annotations
+
+import os
+
+from ...errors import FormatError
+from .. import installed_suffix
+from ._base import Wrapper
+from ._compressed import COMPRESSIONS, Compressed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+SUFFIXES = {
+    ".json": "json",
+    ".bson": "bson",
+    ".yaml": "yaml",
+    ".yml": "yaml",
+    ".toml": "toml",
+    ".msgpack": "msgpack",
+    ".cbor": "cbor",
+}
+"""The suffixes of the built-in formats. Never pickle: the name of a file must not decide whether it may run code."""
+
+
+def settle(format: Any, path: Any) -> Any:
+    """Return `format` with the format for the path's suffix in the place of each "auto", inside wrappers too.
+
+    Raises:
+        FormatError: the suffix means no format; MissingLibraryError: the package of the format is not installed.
+    """
+    if isinstance(format, str):
+        return by_suffix(path) if format == "auto" else format
+    if isinstance(format, Wrapper) and format.goes_by_path:
+        return format.with_format(settle(format.format, format.inner_path(path)))
+    return format
+
+
+def by_suffix(path: Any) -> Any:
+    """Return the format for a path's suffix, compressed if there are two suffixes, as in .json.gz. Raises FormatError."""
+    rest, suffix = os.path.splitext(os.fsdecode(path))
+    suffix = suffix.lower()
+    if suffix in COMPRESSIONS:
+        return Compressed(by_suffix(rest), COMPRESSIONS[suffix])
+    format = SUFFIXES.get(suffix) or installed_suffix(suffix)
+    if format is None:
+        raise FormatError(
+            f'format="auto" should find one of the suffixes {", ".join(SUFFIXES)}, and finds {suffix!r} in {path!r}; '
+            "name the format (pickle is used only by name)"
+        )
+    return format

@@ -1,0 +1,55 @@
+"""What the contracts need to look at files, errors and threads."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+T = TypeVar("T")
+E = TypeVar("E", bound=BaseException)
+
+PATIENCE = 30  # seconds; only a broken location makes a test wait so long
+
+
+def content_of(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
+
+
+@contextmanager
+def raises(kind: type[E]) -> Generator[list[E]]:
+    """Want the block to end by such an exception; the list has it afterwards."""
+    caught: list[E] = []
+    try:
+        yield caught
+    except kind as error:
+        caught.append(error)
+    assert caught, f"{kind.__name__} should have been raised"
+
+
+def raise_(error: BaseException) -> None:
+    raise error
+
+
+def in_thread(function: Callable[[], T]) -> T:
+    """Call the function in another thread; give what it returns, raise what it raises."""
+    results: list[T] = []
+    failures: list[BaseException] = []
+    thread = threading.Thread(target=noting, args=(lambda: results.append(function()), failures), daemon=True)
+    thread.start()
+    thread.join(PATIENCE)
+    assert not thread.is_alive(), f"still waiting after {PATIENCE} s"
+    for failure in failures:
+        raise failure
+    return results[0]
+
+
+def noting(function: Callable[[], object], failures: list[BaseException]) -> None:
+    try:
+        function()
+    except BaseException as error:  # handed to the thread that waits for this one
+        failures.append(error)
