@@ -40,6 +40,7 @@ WITHOUT_CODE = {
     "docs/comparison.md",
     "docs/tried-packages.md",
     "docs/hostile-files.md",
+    "docs/s3-services.md",
 }
 
 # A block of another language is shown and not run. What looks like Python must be Python, or it would go untested.
