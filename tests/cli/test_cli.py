@@ -21,7 +21,7 @@ import cbor2
 import pytest
 from cli_support import Editor, Outcome, Screen, run
 from machine import ALICE, in_child, mounted, public_directory
-from stand_ins import by_hand, inside
+from stand_ins import by_hand, inside, pretend_missing
 
 import atomic_store
 from atomic_store import cli, formats
@@ -188,9 +188,7 @@ def test_error_is_one_line_and_a_code(words: list[str], code: int, said: str) ->
 
 def test_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """A format whose package is not installed is no mistake in the command line: the code is another one."""
-    monkeypatch.setitem(sys.modules, "tomlkit", None)
-    monkeypatch.delitem(sys.modules, "atomic_store.formats._toml", raising=False)
-    monkeypatch.delattr("atomic_store.formats._toml", raising=False)
+    pretend_missing(monkeypatch, "tomlkit", "toml")
     assert run("show", "a.toml").code == 1
     assert "atomic_store[toml]" in run("show", "a.toml").err
 

@@ -199,7 +199,6 @@ def test_subclasses_of_the_base_classes_are_formats(path: Path) -> None:
         (SimpleNamespace(load=print, dumps=print), "only load, dumps"),
         (SimpleNamespace(dump=1, load=2), "none of these"),
     ],
-    ids=repr,
 )
 def test_what_is_no_format_is_refused_before_any_reading(path: Path, format: Any, has: str) -> None:
     """A FormatError at open() says what a format should be and what this one has; a damaged file is not even looked at."""

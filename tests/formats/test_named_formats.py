@@ -5,14 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import json
 import pickle
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from machine import in_child
-from stand_ins import inside, join_text, only_text, pretend_module
+from stand_ins import inside, join_text, only_text, pretend_missing, pretend_module
 
 import atomic_store
 from atomic_store import FormatError, LoadError, MissingLibraryError, formats
@@ -25,13 +24,6 @@ SAMPLE = {"name": "Zoë", "numbers": [1, 2.5, -(2**40)], "more": {"empty": [], "
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "value"
-
-
-def forget(monkeypatch: pytest.MonkeyPatch, format: str) -> None:
-    """Let the package of this format be one that is not installed."""
-    monkeypatch.delitem(sys.modules, f"atomic_store.formats._{format}", raising=False)
-    monkeypatch.delattr(formats, f"_{format}", raising=False)
-    monkeypatch.setitem(sys.modules, PACKAGES[format], None)
 
 
 @pytest.mark.parametrize("format", PACKAGES)
@@ -84,7 +76,7 @@ def test_suffix_counts_only_if_asked_to(tmp_path: Path) -> None:
 @pytest.mark.parametrize("format", PACKAGES)
 def test_missing_package_says_how_to_install_it(path: Path, format: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without its package a format is a MissingLibraryError at open(), with the extra that installs it."""
-    forget(monkeypatch, format)
+    pretend_missing(monkeypatch, PACKAGES[format], format)
     with pytest.raises(MissingLibraryError, match=rf'pip install "atomic_store\[{format}\]"') as caught:
         atomic_store.open(path, format=format)
     assert PACKAGES[format] in str(caught.value)
@@ -306,7 +298,6 @@ def test_misspelled_name_of_an_installed_package_is_suggested(path: Path, instal
         ((pickle.dumps, pickle.loads), False),
         ((only_text, only_text), False),
     ],
-    ids=str,
 )
 def test_format_says_whether_people_can_read_what_it_writes(format: Any, text: bool) -> None:
     """A named format says itself whether it is text; any other one is asked to write the value, and may fail."""

@@ -116,6 +116,9 @@ def test_built_in_name_is_not_looked_for(python: Path, tmp_path: Path, monkeypat
 def test_uninstalled_format_is_unknown_again(python: Path, tmp_path: Path) -> None:
     """Once the package is gone its name is a FormatError, and the file of before is left alone."""
     (tmp_path / "value").write_text("{}\n")
+    environment = tmp_path / "venv"  # a copy: the other tests need theirs
+    shutil.copytree(python.parent.parent, environment, symlinks=True)
+    python = environment / "bin" / "python"
     pip("--python", python, "uninstall", "--yes", "atomic-store-jsonl")
     program = (
         "import atomic_store\n"

@@ -206,7 +206,7 @@ VALUES: list[tuple[Any, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("type", "value"), VALUES, ids=repr)
+@pytest.mark.parametrize(("type", "value"), VALUES)
 def test_value_of_any_kind_of_type_comes_back(type: Any, value: Any) -> None:
     """Containers, unions, tuples and scalars of all the type systems come back from JSON equal and of their class."""
     found = round_trip(value, type)

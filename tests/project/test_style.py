@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import re
 
+import pytest
 from support import ROOT
 
 TESTS = ROOT / "tests"
@@ -25,3 +27,8 @@ def test_no_two_test_files_share_a_name() -> None:
     """A test file is found by its name alone, whatever folder it moves to: the catalogue of mutants relies on it."""
     names = [path.name for path in TESTS.rglob("*.py")]
     assert sorted(names) == sorted(set(names))
+
+
+def test_no_test_id_holds_an_address(request: pytest.FixtureRequest) -> None:
+    """Test ids are the same in every process: pytest-xdist refuses workers whose ids differ."""
+    assert [item.nodeid for item in request.session.items if re.search(r" at 0x[0-9a-f]{6}", item.nodeid)] == []

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from atomic_store import formats
+
 Dump = Callable[..., Any]
 Load = Callable[..., Any]
 
@@ -81,6 +83,13 @@ def pretend_module(monkeypatch: pytest.MonkeyPatch, module_name: str, **attribut
         setattr(module, name, value)
     monkeypatch.setitem(sys.modules, module_name, module)
     return module
+
+
+def pretend_missing(monkeypatch: pytest.MonkeyPatch, package: str, format: str) -> None:
+    """Let the package of a named format not be installed, even if another test has already used the format."""
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.delitem(sys.modules, f"atomic_store.formats._{format}", raising=False)
+    monkeypatch.delattr(formats, f"_{format}", raising=False)
 
 
 def directories_cannot_be_synced(monkeypatch: pytest.MonkeyPatch) -> None:
