@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import textwrap
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -16,28 +17,31 @@ from atomic_store.cli import _parser
 PAGE = Path(__file__).with_name("command-line.md")
 
 HEAD = """\
-# atomic-store: the command line
+# Command line
 
 <!-- Written by command_line.py in this directory from the parser: change that, and run it. -->
 
 {description}
 
-`python -m atomic_store` is the same command. A LOCATION is a file's path, or `s3://bucket/key` for an object on S3
-(`pip install "atomic-store[s3]"`). `pip install "atomic-store[cli]"` adds a better display of progress.
-
-## Synopsis
+Installing the library installs the command `atomic-store`; `python -m atomic_store` is the same. A store is a file's
+path, or `s3://bucket/key` with the extra `s3`. The extra `cli` adds a progress bar
+([Installation](../installation.md)).
 
 ```text
 {synopsis}
 ```
+
+Options that several commands have:
+
+{shared}
 """
 
 FROM_A_PROGRAM = """\
-## From a script or a program
+## In a script
 
-With `--json` each command prints one line of JSON, and errors go to stderr as one line of JSON as well, with `error`, `type`
-and `exit_code`. Mistakes in the command line itself stay plain text, with exit code 2. There are colours and progress only
-on a terminal. From Python the library is shorter; from anything else:
+With `--json` each command prints one line of JSON. Errors go to stderr as one line of JSON too, with `error`, `type`
+and `exit_code`. Mistakes in the command line itself stay plain text, with exit code 2. Colours and progress appear only
+on a terminal.
 
 ```python
 import json
@@ -46,27 +50,26 @@ import sys
 
 import atomic_store
 
-with atomic_store.open("runs.json", default=[]) as store:
-    store.value.append("today")
+atomic_store.open("runs.json", default=["today"]).commit()
 
-command = [sys.executable, "-m", "atomic_store"]  # in a shell: atomic-store
-shown = subprocess.run([*command, "show", "runs.json", "--json"], capture_output=True, check=True)
-assert json.loads(shown.stdout) == ["today"]
+command = [sys.executable, "-m", "atomic_store", "show", "runs.json", "--json"]
+print(json.loads(subprocess.run(command, capture_output=True, check=True).stdout))
+```
 
-missing = subprocess.run([*command, "show", "none.json", "--json"], capture_output=True, check=False)
-assert (missing.returncode, json.loads(missing.stderr)["exit_code"]) == (3, 3)
+```output
+['today']
 ```
 
 ## What `edit` does with your text
 
-- What you edit is a file in a directory of its own that only you can read, below `TMPDIR`. The editor may be killed, the
-  connection may end, the disk may be full: the text stays there, and the message names the file.
-- A mistake opens the editor again. The message stands in the first lines, which begin with `# atomic-store:` and are not
-  part of the text. Leaving that text as it is gives up, and so does the tenth mistake.
+- The text is in a directory that only you can read, below `TMPDIR`. If the editor is killed, the connection ends or the
+  disk is full, the text stays there, and the message names the file.
+- A mistake opens the editor again, with the message in the first lines, which begin with `# atomic-store:`. Leave the
+  text as it is to give up. So does the tenth mistake.
 - An editor that ends with an error, such as Vim after `:cq`, changes nothing.
-- JSON without line ends is laid out in lines. YAML, TOML and JSON in lines are edited, and stored, byte for byte.
-- A binary format is edited as JSON. What JSON does not have is a text such as `"<kept 1: datetime.date(2026, 1, 2)>"`:
-  left as it is, that part of the value stays what it was.
+- YAML, TOML and JSON in several lines are edited and stored byte for byte. JSON in one line is laid out in lines.
+- A binary format is edited as JSON. What JSON does not have is shown as `"<kept 1: datetime.date(2026, 1, 2)>"`. Left
+  as it is, that part of the value stays what it was.
 """
 
 
@@ -91,9 +94,20 @@ def arguments(parser: argparse.ArgumentParser) -> list[tuple[str, str]]:
 
 
 def synopsis(name: str, parser: argparse.ArgumentParser) -> str:
-    """Give one line: the command with all of its arguments."""
+    """Return one line: the command with all of its arguments."""
     words = [f"[{written}]" if written.startswith("-") else written for written, _ in arguments(parser)]
     return " ".join(["atomic-store", name, *sorted(words, key=lambda word: word.startswith("["))])
+
+
+def shared(known: dict[str, tuple[str, argparse.ArgumentParser]]) -> list[tuple[str, str]]:
+    """Return the options that have the same help in several commands."""
+    counted = Counter(each for _, parser in known.values() for each in arguments(parser) if each[0].startswith("-"))
+    return [each for each, count in counted.items() if count > 1]
+
+
+def items(found: list[tuple[str, str]]) -> str:
+    """Return a list of arguments, each with its help."""
+    return "\n".join(filled(f"- `{written}`: {told}.", "  ") for written, told in found)
 
 
 def filled(text: str, indent: str = "") -> str:
@@ -102,15 +116,23 @@ def filled(text: str, indent: str = "") -> str:
 
 
 def page() -> str:
-    """Give the whole page."""
+    """Return the whole page."""
     parser = _parser.make_parser()
     known = commands(parser)
     lines = "\n".join(synopsis(name, each) for name, (_, each) in known.items())
-    parts = [HEAD.format(description=parser.description, synopsis=f"{lines}\natomic-store --help | --version")]
+    common = shared(known)
+    parts = [
+        HEAD.format(
+            description=parser.description,
+            synopsis=f"{lines}\natomic-store --help | --version",
+            shared=items(common),
+        )
+    ]
     for name, (help, each) in known.items():
-        items = "\n".join(filled(f"- `{written}`: {told}.", "  ") for written, told in arguments(each))
+        own = items([argument for argument in arguments(each) if argument not in common])
         examples = "\n".join(line.removeprefix("  ") for line in _parser.EXAMPLES[name].splitlines())
-        parts.append(f"## `{name}`: {help}\n\n{filled(each.description or '')}\n\n{items}\n\n```sh\n{examples}\n```\n")
+        text = [f"## `{name}`: {help}", filled(each.description or ""), own, f"```sh\n{examples}\n```"]
+        parts.append("\n\n".join(filter(None, text)) + "\n")
     codes = "\n".join(f"| {code} | {meaning} |" for code, meaning in _parser.EXIT_CODES.items())
     parts.append(f"## Exit codes\n\n| Code | Means |\n|---|---|\n{codes}\n")
     variables = "\n".join(f"- `{name}`: {meaning}." for name, meaning in _parser.ENVIRONMENT.items())

@@ -25,10 +25,13 @@ def test_page_leaves_nothing_out() -> None:
         action.choices for action in _parser.make_parser()._actions if action.dest == "==SUPPRESS==" and action.choices
     )
     assert set(commands) == set(_parser.EXAMPLES) == {"show", "edit", "convert", "check", "clean"}
+    head = page.partition("\n## ")[0]
+    shared = head.partition("Options that several commands have:")[2]
     for name, parser in commands.items():
         section = page.partition(f"\n## `{name}`: ")[2].partition("\n## ")[0]
-        for word in ("--json", "--debug", *(word for action in parser._actions for word in action.option_strings[-1:])):
-            assert word == "--help" or f"`{word}" in section
+        (usage,) = (line for line in head.splitlines() if line.startswith(f"atomic-store {name} "))
+        for word in (word for action in parser._actions for word in action.option_strings[-1:]):
+            assert word == "--help" or (word in usage and (word in section or word in shared))
     for code in _parser.EXIT_CODES:
         assert f"\n| {code} | " in page
     for variable in _parser.ENVIRONMENT:
