@@ -94,6 +94,7 @@ def test_no_public_method_is_left_out(entry: Entry) -> None:
 
 # What the library calls, and no user: a place asks its own parts.
 PARTS = {
+    "atomic_store.Compressed": {"inner_path"},
     "atomic_store.LocalFile": {"real", "find", "lock_for_this", "require"},
     "atomic_store.S3Object": {"call", "receive", "beside", "abort_upload", "look", "settle"},
     "atomic_store.testing.Memory": {"give_back", "comparing", "publish", "require"},
