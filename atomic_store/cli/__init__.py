@@ -1,4 +1,4 @@
-"""The command line: show, edit, convert, check and clean a store from the shell. See `atomic-store --help`.
+"""The command line: show, change, convert and check a store from the shell. See `atomic-store --help`.
 
 It drives the library and adds no rules of its own: what a store is, when a commit is a conflict and which files are
 stale is decided by the library.
@@ -6,6 +6,7 @@ stale is decided by the library.
 
 from __future__ import annotations
 
+import os
 import sys
 
 TYPE_CHECKING = False
@@ -28,7 +29,12 @@ def main(arguments: list[str] | None = None) -> int:
     args: Any = None
     try:
         try:
-            args = _parser.make_parser().parse_args(arguments)
+            parser = _parser.make_parser()
+            if "_ARGCOMPLETE" in os.environ:  # a shell asks for what may come next
+                from argcomplete import autocomplete
+
+                autocomplete(parser)
+            args = parser.parse_args(arguments)
             code: int = args.run(args)
         except SystemExit as end:  # of argparse, after a help or an error
             code = int(end.code or 0)
@@ -39,6 +45,6 @@ def main(arguments: list[str] | None = None) -> int:
     except _terminal.OutputClosed:
         code = 141
     except Exception as error:  # noqa: BLE001 - whatever it is, it is reported in one line
-        code = _terminal.code_of(error)
+        code = _terminal.exit_code(error)
         _terminal.complain(args, error, code)
     return code

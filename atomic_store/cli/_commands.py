@@ -2,37 +2,79 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from .. import locations
 from ..errors import ConflictError
 from ..locations import ANY
-from ._formats import FileFormat, already_exists, json_text, nothing_stored, publish, readable, strict_json
-from ._terminal import CommandError, Progress, compact, painted, say, told, visible, write_out
+from ._formats import StandardInput, for_new, no_field, nothing_at, publish, read, writable
+from ._terminal import CommandError, Progress, compact, message_of, painted, say, visible, write_bytes, write_out
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from typing import Any
 
     from ..checking import Report
+    from ._formats import FileFormat, Stored
 
 
 def show(args: argparse.Namespace) -> int:
     """Print what is stored."""
-    place = locations.resolve(args.location)
-    form = FileFormat(args.format, place.path)
-    stored = form.read(place)
-    if stored is None:
-        raise nothing_stored(place)
-    value = form.load(stored[0], place.path)
-    if args.json:
-        say(strict_json(form.plain(value), place.path))
-    elif form.name == "json":
-        say(json_text(value))
-    elif form.codec.writes_text(value):
-        say(str(stored[0].removeprefix(b"\xef\xbb\xbf"), "utf-8", "backslashreplace").removesuffix("\n"))
+    stored, path = _read(args)
+    value = stored.load()
+    own_text = stored.form.name != "json" and not (args.json or args.compact or args.indent)
+    if own_text and stored.form.codec.writes_text(value):
+        text = str(stored.content.removeprefix(b"\xef\xbb\xbf"), "utf-8", "backslashreplace")
+        say(text.removesuffix("\n"))
     else:
-        say(json_text(readable(value)))
+        from ._output import say_value
+
+        say_value(value, stored.form, args, path)
+    return 0
+
+
+def get(args: argparse.Namespace) -> int:
+    """Print one field of what is stored."""
+    from . import _output, _pointer
+
+    parts = _pointer.parse(args.field)
+    stored, path = _read(args)
+    try:
+        field = _pointer.find(stored.load(), parts)
+    except _pointer.Missing:
+        raise no_field(path, args.field) from None
+    if args.raw:
+        say(_output.raw(stored.form.plain(field), path))
+    else:
+        _output.say_value(field, stored.form, args, path)
+    return 0
+
+
+def set_field(args: argparse.Namespace) -> int:
+    """Change one field of what is stored, without losing any other change."""
+    from ._changing import set_field
+
+    value = set_field(args, writable(args.location))
+    if args.json:
+        say(compact({"location": args.location, "field": args.field, "value": value}))
+    elif args.add:
+        say(compact(value))
+    return 0
+
+
+def delete(args: argparse.Namespace) -> int:
+    """Delete one field of what is stored, or all of it."""
+    from ._changing import delete_all, delete_field
+
+    location = writable(args.location)
+    if args.field is None:
+        delete_all(location)
+    else:
+        delete_field(args, location)
+    if args.json:
+        say(compact({"location": args.location, "field": args.field, "outcome": "deleted"}))
     return 0
 
 
@@ -40,53 +82,86 @@ def edit(args: argparse.Namespace) -> int:
     """Let the user change what is stored in an editor; nothing typed is lost, whatever happens."""
     from ._editing import Workspace, make_draft
 
-    place = locations.resolve(args.location)
-    form = FileFormat(args.format, place.path)
-    content, version = form.read(place, exact=True) or (b"", None)
-    draft = make_draft(form, content, place.path)
-    if version is None:
+    location = writable(args.location)
+    stored = read(location, args.format, exact=True)
+    form = for_new(location.path, args.format) if stored is None else stored.form
+    draft = make_draft(form, stored, location.path)
+    form = form if stored is None else stored.form
+    if stored is None:
         draft.notes.append("nothing is stored there yet: what you write will be")
-    with Workspace(draft, place.path) as desk:
-        typed = desk.edit()
+    with Workspace(draft, location.path) as workspace:
+        typed = workspace.edit()
         if typed is not None:
             try:
-                publish(place, version, form.pack(typed))
+                publish(location, None if stored is None else stored.version, form.pack(typed))
             except ConflictError as error:
                 raise CommandError(
-                    5, f"{place.path!r} was changed by somebody else while you edited it; nothing was written"
+                    5, f"{location.path!r} was changed by another program while you edited it; nothing was written"
                 ) from error
     outcome = "unchanged" if typed is None else "stored"
-    say(compact({"location": place.path, "outcome": outcome}) if args.json else f"{place.path!r}: {outcome}")
+    say(compact({"location": location.path, "outcome": outcome}) if args.json else f"{location.path!r}: {outcome}")
+    return 0
+
+
+def put(args: argparse.Namespace) -> int:
+    """Store what standard input or a command brings, if it decodes."""
+    from ._changing import put_content
+
+    facts = put_content(args, writable(args.location), command_of(args))
+    if args.json:
+        say(compact(facts))
     return 0
 
 
 def convert(args: argparse.Namespace) -> int:
     """Store the value of one place at another one, in another format."""
-    source, target = locations.resolve(args.source), locations.resolve(args.target)
-    old, new = FileFormat(args.from_format, source.path), FileFormat(args.to_format, target.path)
-    if not args.force and target.version() is not None:
-        raise already_exists(target)  # now, rather than after the work; whether it is still so is seen at the end
-    stored = old.read(source)
+    target = None if args.target == "-" else writable(args.target, _mode(args.source))
+    place = "standard output" if target is None else target.path
+    new = for_new(place, args.to_format, "--to")
+    if target is not None and not args.force and target.version() is not None:
+        raise _exists(target)  # now, and not after the work; the write compares again
+    source = _source(args.source)
+    stored = read(source, args.from_format, option="--from")
     if stored is None:
-        raise nothing_stored(source)
-    content, _ = stored
-    with Progress(f"decoding {old.name}", len(content), counted=False):
-        value = old.load(content, source.path)
-    if old.name != new.name:  # else the bytes are good: comments and all that only this format has stay
-        with Progress(f"encoding {new.name}, and reading it back", len(content), counted=False):
-            content = new.verified(old.plain(value), target.path)
+        raise nothing_at(source.path)
+    value = stored.load()
+    old, content = stored.form, stored.content
+    if old.name != new.name:  # else the text stays as it is, with its comments
+        from ._json import loads_exactly
+
+        if old.name == "json":
+            value = loads_exactly(content, source.path)
+        with Progress(f"encoding {new.name}, and reading it back", len(content), announce=new.is_long(content)):
+            content = new.encode(old.plain(value), place)
     packed = new.pack(content)
+    if target is None:
+        _write_bytes(packed, new)
+        return 0
     try:
         publish(target, ANY if args.force else None, packed)
     except ConflictError as error:
-        raise already_exists(target) from error
-    facts = {"from": source.path, "from_format": old.label, "to": target.path, "to_format": new.label, "bytes": len(packed)}
-    say(
-        compact(facts)
-        if args.json
-        else f"{target.path!r}: {len(packed)} bytes of {new.label}, from {source.path!r}, {old.label}"
-    )
+        raise _exists(target) from error
+    facts = {"from": source.path, "from_format": old.label, "to": place, "to_format": new.label, "bytes": len(packed)}
+    text = f"{place!r}: {len(packed)} bytes of {new.label}, from {source.path!r}, {old.label}"
+    say(compact(facts) if args.json else text)
     return 0
+
+
+def run(args: argparse.Namespace) -> int:
+    """Become a command that holds the lock of a store."""
+    from ._locking import run_locked
+
+    return run_locked(args.lock, args.timeout, command_of(args))
+
+
+def _write_bytes(content: bytes, form: FileFormat) -> None:
+    """Write encoded bytes to the standard output; a terminal gets text only, and a line end after it."""
+    if sys.stdout is not None and sys.stdout.isatty():
+        if form.methods or not form.is_text:
+            raise CommandError(2, f"{form.label} is not text for a terminal: redirect the output to a file or a pipe")
+        say(str(content, "utf-8").removesuffix("\n"))
+    else:
+        write_bytes(content)
 
 
 def check(args: argparse.Namespace) -> int:
@@ -107,18 +182,62 @@ def check(args: argparse.Namespace) -> int:
 
 def clean(args: argparse.Namespace) -> int:
     """Remove what killed programs have left."""
-    place = locations.resolve(args.location)
-    found = place.clean(dry_run=args.dry_run)
+    location = writable(args.location)
+    found = location.clean(dry_run=args.dry_run)
     gone = [name for name, error in found if error is None]
-    left = {name: told(error) for name, error in found if error is not None}
+    left = {name: message_of(error) for name, error in found if error is not None}
     if args.json:
-        say(compact({"location": place.path, "dry_run": args.dry_run, "removed": gone, "left": left}))
+        say(compact({"location": location.path, "dry_run": args.dry_run, "removed": gone, "left": left}))
     else:
         for name in gone:
             say(f"{'would remove' if args.dry_run else 'removed'} {name}")
         if not found:
-            say(f"{place.path!r}: nothing to remove")
+            say(f"{location.path!r}: nothing to remove")
     if left:
         facts = "; ".join(f"{name}: {why}" for name, why in left.items())
         raise CommandError(1, f"not everything can be removed: {facts}")
     return 0
+
+
+def completion(args: argparse.Namespace) -> int:
+    """Print the script by which a shell completes the command."""
+    from ..errors import MissingLibraryError
+
+    try:
+        from argcomplete.shell_integration import shellcode
+    except ImportError as error:
+        raise MissingLibraryError(
+            f'completion needs the package argcomplete: pip install "atomic-store[cli]" ({error})'
+        ) from error
+    write_out(shellcode(["atomic-store"], shell=args.shell))
+    return 0
+
+
+def command_of(args: argparse.Namespace) -> list[str]:
+    """Return the words after --; argparse keeps the -- itself."""
+    words: list[str] = args.command
+    return words[1:] if words[:1] == ["--"] else words
+
+
+def _read(args: argparse.Namespace) -> tuple[Stored, Any]:
+    source = _source(args.location)
+    stored = read(source, args.format)
+    if stored is None:
+        raise nothing_at(source.path)
+    return stored, source.path
+
+
+def _source(text: str) -> Any:
+    return StandardInput() if text == "-" else locations.resolve(text)
+
+
+def _mode(source: str) -> int | None:
+    """Return the permissions of a local file; None: it is none, or there is none."""
+    try:
+        return os.stat(source).st_mode & 0o777
+    except (OSError, ValueError):
+        return None
+
+
+def _exists(location: Any) -> CommandError:
+    return CommandError(5, f"there is something at {location.path!r} already, and it was left alone; --force replaces it")

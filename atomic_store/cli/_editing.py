@@ -1,14 +1,15 @@
-"""What `edit` does: a draft, a directory of its own to edit it in, the editor."""
+"""What `edit` needs: a draft, a directory to edit it in, the editor."""
 
 from __future__ import annotations
 
 import os
 
 from .. import locations
-from ..errors import AtomicStoreError, LoadError, describe
+from ..errors import LoadError
 from ..formats import wrappers
 from ..locations import ANY
-from ._formats import publish
+from ._formats import mistake_in, publish
+from ._json import in_lines, loads
 from ._terminal import CommandError, Terminated, one_line, warn
 
 TYPE_CHECKING = False
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, NoReturn, Self
 
-    from ._formats import FileFormat
+    from ._formats import FileFormat, Stored
 
 TRIES = 10  # times that the editor is opened: some editors are scripts, which would repeat a mistake for ever
 
@@ -40,7 +41,9 @@ class TextDraft:
         self.text = text
 
     def encode(self, text: bytes) -> bytes:
-        """Give the encoded value; whatever the format raises is the user's mistake."""
+        """Return the encoded value; whatever is raised is the user's mistake."""
+        if self.text.strip() and not text.strip():
+            raise ValueError(f"the text is empty. To delete what is stored: atomic-store delete {self._path!r}")
         self._form.load(text, self._path)
         return text
 
@@ -61,6 +64,7 @@ class JsonDraft:
 
     def __init__(self, form: FileFormat, value: Any, path: Any) -> None:
         self._form = form
+        self._keeps_objects = form.keeps_objects
         self._path = path
         self._kept: dict[str, Any] = {}
         self._outside: set[int] = set()
@@ -76,18 +80,16 @@ class JsonDraft:
             )
 
     def encode(self, text: bytes) -> bytes:
-        """Give the encoded value; whatever is raised is the user's mistake."""
-        import json
-
-        value = self._restored(json.loads(str(text, "utf-8"), object_pairs_hook=_without_doubles))
-        return self._form.verified(value, self._path)
+        """Return the encoded value; whatever is raised is the user's mistake."""
+        value = self._restored(loads(str(text, "utf-8")))
+        return self._form.encode(value, self._path)
 
     def _shown(self, value: Any) -> Any:
         kind: Any = value.__class__
         if kind is str and not value.startswith(self.MARK):
             return value
         # A format that keeps no Python objects has no ints but ints: pymongo's Int64 is one.
-        if kind in _SCALARS or (issubclass(kind, int) and not self._form.codec.objects):
+        if kind in _SCALARS or (issubclass(kind, int) and not self._keeps_objects):
             return value
         if kind is not dict and kind is not list:
             return self._keep(value)
@@ -127,28 +129,28 @@ class JsonDraft:
         return part
 
 
-def make_draft(form: FileFormat, content: bytes, path: Any) -> TextDraft | JsonDraft:
-    """Give what is to be edited."""
-    text = form.codec.module.text is True
-    if not content:  # of a place that holds nothing yet, or of an empty file
-        return TextDraft(form, content, path) if text else JsonDraft(form, None, path)
+def make_draft(form: FileFormat, stored: Stored | None, path: Any) -> TextDraft | JsonDraft:
+    """Return what is to be edited."""
+    if stored is None or not stored.content:
+        return TextDraft(form, b"", path) if form.is_text else JsonDraft(form, None, path)
     try:
-        value = form.load(content, path)
+        value = stored.load()
     except LoadError as error:
-        if not text:
+        if not form.is_text:
             raise
-        draft = TextDraft(form, content, path)
+        draft = TextDraft(form, stored.content, path)
         draft.notes.append(f"what is stored is damaged. {mistake_in(error)}")
         return draft
+    form = stored.form
     if not form.codec.writes_text(value):
         return JsonDraft(form, value, path)
-    if form.name == "json" and b"\n" not in content.strip():
-        return TextDraft(form, _lines(value), path)  # nobody can edit a value that is all in one line
-    return TextDraft(form, content, path)
+    if form.name == "json" and b"\n" not in stored.content.strip():
+        return TextDraft(form, in_lines(stored.content), path)  # nobody can edit a value that is all in one line
+    return TextDraft(form, stored.content, path)
 
 
 class Workspace:
-    """A file in a directory of its own, in which a draft is edited. What was typed stays there unless it is stored.
+    """A file in a directory of its own, for editing a draft. What was typed stays there unless it is stored.
 
     Args:
         draft: what is to be edited.
@@ -190,7 +192,7 @@ class Workspace:
             shutil.rmtree(self._directory, ignore_errors=True)
 
     def edit(self) -> bytes | None:
-        """Let the user edit until it is right; give the encoded value, None: it was left as it is.
+        """Let the user edit until the text is valid; return the encoded value, or None if it was left as it is.
 
         Raises:
             CommandError: the editor failed, or was left with a mistake.
@@ -219,13 +221,13 @@ class Workspace:
             )
 
     def _lay(self, text: bytes, notes: list[str]) -> None:
-        """Put a text, with lines before it that are not part of it, in the file; a text that is there stays until then."""
+        """Replace the file by a text, with lines before it that are not part of it."""
         lines = [line for note in notes for line in one_line(note).splitlines()]
         self._header = [f"# atomic-store: {line}".encode("utf-8", "backslashreplace") for line in lines]
         publish(locations.resolve(self.path), ANY, b"".join(line + b"\n" for line in self._header) + text)
 
     def _typed(self) -> bytes:
-        """Give the text, without those lines."""
+        """Return the text without those lines."""
         with open(self.path, "rb") as file:
             text = file.read()
         while self._header:
@@ -236,7 +238,7 @@ class Workspace:
         return text
 
     def _worth_keeping(self) -> list[str]:
-        """Give the files that hold what was typed, or may hold it: editors leave some of their own when they are killed."""
+        """Return the files that may hold what was typed: an editor that is killed leaves some of its own."""
         names = sorted(os.listdir(self._directory))
         if names == [self._name] and _same(self._typed(), self._draft.text):
             return []
@@ -284,22 +286,6 @@ def _lines(value: Any) -> bytes:
         return json.dumps(value, indent=2).encode() + b"\n"
 
 
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Make a dict of what stands in an object, and lose nothing on the way."""
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)!r} is there twice")
-    return made
-
-
 def _same(text: bytes, other: bytes) -> bool:
-    """Say whether two texts differ at most in the line's end that editors add to the last line."""
+    """Return whether two texts are equal, except for the line end that editors add to the last line."""
     return text.rstrip(b"\r\n") == other.rstrip(b"\r\n")
-
-
-def mistake_in(error: Exception) -> str:
-    """Say what is wrong with a text: of a refusal, the format's own words."""
-    if isinstance(error, LoadError) and error.__cause__ is not None:
-        return f"It is not {error.format}: {describe(error.__cause__)}"
-    return str(error) if isinstance(error, AtomicStoreError) else describe(error)

@@ -1,101 +1,312 @@
-"""Formats and locations as the command line uses them."""
+"""What is stored, decoded: which format it is in, its value, and the bytes for a new value."""
 
 from __future__ import annotations
 
 import io
+import os
 import sys
 
-from .. import formats
-from ..errors import FormatError, describe
+from .. import formats, locations
+from ..errors import FormatError, LoadError, MissingLibraryError, describe
 from ..formats import wrappers
-from ._terminal import PIECE, CommandError, Progress, WatchedFile
+from ._terminal import PIECE, CommandError, Progress, WatchedFile, cause_of, warn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from _typeshed import WriteableBuffer
+
     from ..locations import Location
+
+# Bytes that take longer than half a second to decode or to encode: the two are written in Python.
+LONG = {"yaml": 1 << 17, "toml": 1 << 17}
+LONG_IN_C = 16 << 20
+# Formats that can hold one part at several places, so that 300 bytes stand for a value that fills any memory.
+SHARING = ("yaml", "cbor", "pickle")
+MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ\0": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
+_CONTAINERS: Any = (dict, list, tuple, set, frozenset)
+_BOM = b"\xef\xbb\xbf"
 
 
 class FileFormat:
-    """A format and what compresses it, each by itself: one edits the text, and not the compressed bytes.
+    """A format and the compressions around it, apart: an editor gets the text, not the compressed bytes.
 
     Args:
-        name: what --format says, such as "yaml" or "pickle.gz"; None: the path's suffix decides.
-        path: the place.
+        name: the name of the format inside.
+        methods: the compressions, the innermost first.
+        option: the option that has named it, so that what is there does not change it; None: none has.
 
     Attributes:
-        name: of the format inside.
-        label: of all of it.
-        codec: of the format inside.
+        label: the name of all of it, such as "json.gz".
     """
 
-    def __init__(self, name: str | None, path: Any) -> None:
-        whole = _by_suffix(path) if name in (None, "auto") else _by_name(name)
-        methods: list[str] = []
-        inside: Any = whole
-        while not isinstance(inside, str):
-            methods.insert(0, inside.method)
-            inside = inside.format
-        self.name: str = inside
-        self.codec = formats.resolve(inside)
-        suffixes = {method: suffix for suffix, method in wrappers.COMPRESSIONS.items()}
-        self.label = "".join([inside, *(suffixes[method] for method in methods)])
-        self._packing: Any = RawBytes(f"bytes of {inside}")
-        for method in methods:
-            self._packing = wrappers.Compressed(self._packing, method)
-        self._packs = bool(methods)
+    def __init__(self, name: str, methods: list[str], option: str | None = None) -> None:
+        self.name = name
+        self.methods = methods
+        self.option = option
 
-    def read(self, place: Location, exact: bool = False) -> tuple[bytes, object] | None:
-        """Give the encoded value, not compressed any more, and the version; None: nothing is stored."""
-        file = place.read(exact)
-        if file is None:
-            return None
-        with file, Progress(f"reading {place.path!r}", file.size) as progress:
-            watched = WatchedFile(file, progress)
-            content = formats.resolve(self._packing).load(watched) if self._packs else watched.readall()
-            return content, file.version
+    @property
+    def label(self) -> str:
+        """The name of the format with its compressions, as --format takes it."""
+        suffixes = {method: suffix for suffix, method in wrappers.COMPRESSIONS.items()}
+        return "".join([self.name, *(suffixes[method] for method in self.methods)])
+
+    @property
+    def codec(self) -> Any:
+        """The codec of the format inside.
+
+        Raises:
+            FormatError: --format names no format.
+            MissingLibraryError: the package of the format is not installed.
+        """
+        try:
+            return formats.resolve(self.name)
+        except MissingLibraryError:
+            raise
+        except FormatError as error:
+            raise FormatError(f"{self.option} {self.name}: {error}".replace(", or an object", "")) from error
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the format writes every value as text."""
+        return self.codec.module.text is True
+
+    @property
+    def keeps_objects(self) -> bool:
+        """Whether the format keeps Python objects as such, as pickle does."""
+        objects: bool = self.codec.objects
+        return objects
 
     def load(self, content: bytes, path: Any) -> Any:
-        """Decode the value."""
-        return self.codec.load(MemoryFile(path, content))
+        """Decode a value; `path` names the place in errors."""
+        with Progress(f"decoding {self.name}", len(content), announce=self.is_long(content)):
+            value = self.codec.load(MemoryFile(path, content))
+        if self.name in SHARING:
+            _require_finite(value, len(content), path)
+        return value
 
     def plain(self, value: Any) -> Any:
-        """Give a loaded value in built-in types."""
+        """Return a loaded value in built-in types."""
         try:
             return value if self.name == "json" else formats.plain(value)
         except RecursionError as error:
-            raise CommandError(4, "the value contains itself, or is nested too deep") from error
+            raise CommandError(4, "the value contains itself, or is nested too deeply") from error
 
-    def verified(self, value: Any, path: Any) -> bytes:
-        """Encode a value, if it comes back from that as it is."""
+    def encode(self, value: Any, path: Any) -> bytes:
+        """Encode a value, and decode it again: what comes back as another value is refused."""
         memory = MemoryFile(path)
+        # Python writes NaN and Infinity into JSON, which other programs refuse.
+        kwargs = {"allow_nan": False} if self.name == "json" else {}
         try:
-            formats.resolve(wrappers.Verified(self.name)).dump(value, memory)
+            formats.resolve(wrappers.Verified(self.name)).dump(value, memory, kwargs)
+        except MissingLibraryError:
+            raise
         except Exception as error:
-            # In its own words; that it was dumped for this place, says the message already.
+            # Only its own words, because its notes repeat the path.
             raise CommandError(4, f"the value cannot be kept as {self.name} at {path!r}: {describe(error)}") from error
         return memory.getvalue()
 
     def pack(self, content: bytes) -> bytes:
-        """Compress the encoded value, where it is to be, and see that it can be unpacked."""
-        if not self._packs:
+        """Compress an encoded value, and check that it can be unpacked."""
+        if not self.methods:
             return content
         memory = MemoryFile(self.label)
         try:
-            formats.resolve(wrappers.Verified(self._packing)).dump(content, memory)
+            formats.resolve(wrappers.Verified(self.around(RawBytes(self.name)))).dump(content, memory)
         except FormatError as error:
             raise CommandError(4, str(error)) from error
         return memory.getvalue()
 
+    def unpack(self, file: WatchedFile, path: Any) -> bytes:
+        """Return the encoded value of a stored file, unpacked as its first bytes ask for."""
+        self.look_at(file.peek(6), path)
+        if not self.methods:
+            return file.readall()
+        try:
+            content: bytes = formats.resolve(self.around(RawBytes(self.name))).load(file)
+        except LoadError as error:
+            error.format = self.label
+            raise
+        return content
+
+    def around(self, inside: Any) -> Any:
+        """Return the compressions around a format, as open() takes them."""
+        for method in self.methods:
+            inside = wrappers.Compressed(inside, method)
+        return inside
+
+    def look_at(self, head: bytes, path: Any) -> None:
+        """Take the compression that the first bytes show, unless --format has named one."""
+        found = compression_of(head)
+        if head and self.option is None and found != self.methods[-1:]:
+            label = self.label
+            self.methods = found
+            seen = found[0] if found else "not compressed"
+            warn(f"{path!r} should be {label} by its name, and is {seen}: taken as {self.label}")
+
+    def is_long(self, content: bytes) -> bool:
+        """Return whether decoding or encoding takes so long that it should be announced."""
+        return len(content) >= LONG.get(self.name, LONG_IN_C)
+
+
+class Stored:
+    """What is stored at a place.
+
+    Attributes:
+        form: its format, as far as it is known before it is decoded.
+        content: the encoded value, without compression.
+        version: the version of the place.
+    """
+
+    def __init__(self, form: FileFormat, content: bytes, version: object, path: Any) -> None:
+        self.form = form
+        self.content = content
+        self.version = version
+        self._path = path
+
+    def load(self) -> Any:
+        """Decode the value. If the format by the name refuses the bytes, and they show another format, that one is used."""
+        try:
+            return self.form.load(self.content, self._path)
+        except (LoadError, MissingLibraryError):
+            form, value = self._load_as_seen()
+            if form is None:
+                raise
+        warn(f"{self._path!r} should be {self.form.name} by its name, and is {form.name}: taken as {form.label}")
+        self.form = form
+        return value
+
+    def _load_as_seen(self) -> tuple[FileFormat | None, Any]:
+        seen = _seen(self.content)
+        if self.form.option is not None or seen in (None, self.form.name):
+            return None, None
+        form = FileFormat(str(seen), self.form.methods)
+        try:
+            return form, form.load(self.content, self._path)
+        except (LoadError, MissingLibraryError):
+            return None, None
+
+
+def read(location: Any, name: str | None, exact: bool = False, option: str = "--format") -> Stored | None:
+    """Read what is stored; None: nothing is.
+
+    Args:
+        location: the place.
+        name: what the option says, if it is given.
+        option: the option that names the format.
+        exact: whether the version must tell new bytes from a mere touch.
+
+    Raises:
+        FormatError: neither the option nor the name nor the bytes say the format.
+    """
+    form = by_suffix(location.path) if name in (None, "auto") else by_name(name, option)
+    file = location.read(exact)
+    if file is None:
+        if form is not None:
+            _ = form.codec  # raises if --format is wrong or a package missing, which is worth more than "nothing there"
+        return None
+    path = location.path
+    with file, Progress(f"reading {path!r}", file.size) as progress:
+        watched = WatchedFile(file, progress)
+        guess = form or FileFormat("json", compression_of(watched.peek(6)))
+        content = guess.unpack(watched, path)
+        version = file.version
+    if form is None:
+        seen = _seen(content)
+        if not content:
+            raise CommandError(4, f"{path!r} is empty")
+        if seen is None:
+            raise _unknown_format(path, option)
+        guess.name = seen
+    return Stored(guess, content, version, path)
+
+
+def by_name(name: str, option: str) -> FileFormat:
+    """Return the format for what an option says, such as "yaml" or "pickle.gz"."""
+    methods: list[str] = []
+    inside, _, suffix = name.rpartition(".")
+    while f".{suffix}" in wrappers.COMPRESSIONS:
+        methods.insert(0, wrappers.COMPRESSIONS[f".{suffix}"])
+        name = inside
+        inside, _, suffix = name.rpartition(".")
+    return FileFormat(name, methods, option)
+
+
+def by_suffix(path: Any) -> FileFormat | None:
+    """Return the format for a path's suffix; None: it says none."""
+    rest, suffix = os.path.splitext(os.fsdecode(path))
+    methods: list[str] = []
+    while suffix.lower() in wrappers.COMPRESSIONS:
+        methods.insert(0, wrappers.COMPRESSIONS[suffix.lower()])
+        rest, suffix = os.path.splitext(rest)
+    name = wrappers.SUFFIXES.get(suffix.lower()) or formats.installed_suffix(suffix.lower())
+    return None if name is None else FileFormat(name, methods)
+
+
+def for_new(path: Any, name: str | None, option: str = "--format") -> FileFormat:
+    """Return the format for a place that holds nothing yet; the arguments are those of read()."""
+    form = by_suffix(path) if name in (None, "auto") else by_name(name, option)
+    if form is None:
+        raise _unknown_format(path, option)
+    return form
+
+
+def _unknown_format(path: Any, option: str) -> FormatError:
+    known = ", ".join([*wrappers.SUFFIXES, *wrappers.COMPRESSIONS])
+    return FormatError(
+        f"nothing says the format of {path!r}: name it by {option}, or let the suffix be one of {known}. "
+        "(A pickle is never guessed, because loading one can run code)"
+    )
+
+
+def compression_of(head: bytes) -> list[str]:
+    """Return the compression that the first bytes show, if any."""
+    return [method for magic, method in MAGIC.items() if head.startswith(magic)]
+
+
+def _seen(content: bytes) -> str | None:
+    """Return the format that the bytes show, None: none. Never pickle: what a file holds must not decide to run code."""
+    if len(content) >= 5 and int.from_bytes(content[:4], "little") == len(content) and content[-1] == 0:
+        return "bson"
+    if content.startswith(b"\xd9\xd9\xf7"):  # RFC 8949, 3.4.6
+        return "cbor"
+    start = content[:4096].removeprefix(_BOM).lstrip(b" \t\r\n")[:1]
+    return "json" if start and start in b'{["-0123456789tfn' else None
+
+
+def _require_finite(value: Any, size: int, path: Any) -> None:
+    """Refuse a value that would fill the memory if each part of it was written wherever it is used."""
+    most = 100_000 + 10 * size
+    count = 0
+    outside: set[int] = set()
+    todo: list[tuple[Any, Any]] = [(None, iter([value]))]
+    while todo:
+        owner, parts = todo[-1]
+        part: Any = next(parts, todo)
+        if part is todo:
+            outside.discard(id(owner))
+            todo.pop()
+            continue
+        count += 1
+        if count > most:
+            raise CommandError(
+                4, f"the value of {path!r} has more than {most} parts if each alias is written out, and {size} bytes"
+            )
+        kind: Any = part.__class__
+        if issubclass(kind, _CONTAINERS) and id(part) not in outside:
+            outside.add(id(part))
+            inside: list[Any] = [*part.keys(), *part.values()] if issubclass(kind, dict) else list(part)
+            todo.append((part, iter(inside)))
+
 
 class RawBytes:
-    """A format whose values are bytes, and stay what they are."""
+    """A format whose values are bytes, which stay as they are."""
 
     is_binary = True
 
-    def __init__(self, label: str) -> None:
-        self.label = label
+    def __init__(self, name: str) -> None:
+        self.label = f"bytes of {name}"
 
     def dump(self, value: bytes, file: Any) -> None:
         """Write the bytes."""
@@ -107,7 +318,7 @@ class RawBytes:
 
 
 class MemoryFile(io.BytesIO):
-    """A file in memory that is called like the place."""
+    """A file in memory with the name of a place."""
 
     def __init__(self, name: Any, content: bytes = b"") -> None:
         super().__init__(content)
@@ -115,75 +326,90 @@ class MemoryFile(io.BytesIO):
         self.size = len(content)
 
 
-def _by_suffix(path: Any) -> Any:
-    try:
-        return wrappers.by_suffix(path)
-    except FormatError as error:
-        known = ", ".join([*wrappers.SUFFIXES, *wrappers.COMPRESSIONS])
-        raise FormatError(
-            f"the suffix of {path!r} should say the format, and is none of {known}: name the format. "
-            "(A pickle can run code when it is loaded, and so is never guessed)"
-        ) from error
+class StandardInput:
+    """Standard input in the place of a location."""
+
+    path = "standard input"
+
+    def read(self, exact: bool = False) -> StandardInputFile:  # noqa: ARG002 - the signature of Location.read()
+        """Open it.
+
+        Raises:
+            CommandError: the program was started without one.
+        """
+        stream: Any = sys.stdin
+        if stream is None:
+            raise CommandError(1, "there is no standard input to read")
+        if stream.isatty():
+            warn("reading from this terminal: Ctrl-D ends the input")
+        return StandardInputFile(stream.buffer, self.path)
 
 
-def _by_name(name: Any) -> Any:
-    """Give the format for a name that may end in the suffix of a compression."""
-    inside, _, suffix = name.rpartition(".")
-    if f".{suffix}" not in wrappers.COMPRESSIONS:
-        return name
-    return wrappers.Compressed(_by_name(inside), wrappers.COMPRESSIONS[f".{suffix}"])
+class StandardInputFile(io.RawIOBase):
+    """A pipe as a stored file."""
+
+    size = None
+    version = None
+
+    def __init__(self, stream: Any, name: str) -> None:
+        self._stream = stream
+        self.name = name
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """Read what the other program has written."""
+        size: int = self._stream.readinto1(buffer)
+        return size
 
 
-def publish(place: Location, expected: object, content: bytes) -> None:
-    with Progress(f"writing {place.path!r}", len(content)) as progress, place.replace(expected) as file:
+def writable(text: str, mode: int | None = None) -> Any:
+    """Return the place that a command writes to.
+
+    Args:
+        text: the place as it was typed.
+        mode: the permissions of a file that is made.
+    """
+    if text == "-":
+        raise CommandError(2, "this command changes a place, and - is none: give a file's path, or s3://bucket/key")
+    location: Any = locations.resolve(text)
+    if "ATOMIC_STORE_LOCK" in os.environ:
+        from ._locking import inherit_lock
+
+        inherit_lock(location)
+    if mode is not None:
+        from .. import LocalFile
+
+        if isinstance(location, LocalFile):
+            location.mode = mode
+    return location
+
+
+def publish(location: Location, expected: object, content: bytes) -> None:
+    """Replace what is stored, all or nothing."""
+    with Progress(f"writing {location.path!r}", len(content)) as progress, location.replace(expected) as file:
         for start in range(0, len(content), PIECE):
             piece = content[start : start + PIECE]
             file.write(piece)
             progress.advance(len(piece))
 
 
-def nothing_stored(place: Location) -> CommandError:
-    return CommandError(3, f"nothing is stored at {place.path!r}")
+def mistake_in(error: Exception) -> str:
+    """Return what is wrong with a text, in the format's own words if it refuses the text."""
+    from ._terminal import message_of
+
+    if isinstance(error, LoadError) and error.__cause__ is not None:
+        return f"It is not {error.format}: {cause_of(error)}"
+    return message_of(error)
 
 
-def already_exists(place: Location) -> CommandError:
-    return CommandError(5, f"there is something at {place.path!r} already, and it was left alone; --force replaces it")
+def nothing_at(path: Any) -> CommandError:
+    """Return the error for a place that holds nothing."""
+    return CommandError(3, f"nothing is stored at {path!r}")
 
 
-def json_text(value: Any) -> str:
-    """Give JSON for people: in lines, and in their own letters where the terminal has them."""
-    import json
-
-    text = json.dumps(value, indent=2, ensure_ascii=False)
-    try:
-        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
-    except UnicodeEncodeError:
-        return json.dumps(value, indent=2)
-    return text
-
-
-def strict_json(value: Any, path: Any) -> str:
-    """Give JSON for machines, of RFC 8259 and in ASCII."""
-    import json
-
-    try:
-        return json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise CommandError(
-            4, f"the value of {path!r} cannot be given as JSON ({error}); without --json it is shown"
-        ) from error
-
-
-def readable(value: Any, outside: tuple[int, ...] = ()) -> Any:
-    """Give what JSON can show of a value; what it does not have is a text in <>."""
-    part: Any = value  # for type checkers, which know no more of what is inside
-    if part is None or isinstance(part, bool | int | float | str):
-        return part
-    if id(part) in outside:
-        return "<...>"
-    outside = (*outside, id(part))
-    if isinstance(value, dict):
-        return {key if isinstance(key, str) else f"<{key!r}>": readable(item, outside) for key, item in part.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [readable(item, outside) for item in part]
-    return f"<{part!r}>"
+def no_field(path: Any, field: str) -> CommandError:
+    """Return the error for a field that is not there."""
+    return CommandError(3, f"there is no {field!r} in {path!r}")

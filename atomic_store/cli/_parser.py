@@ -7,169 +7,327 @@ import os
 
 from .. import __version__, formats
 from . import _commands
-from ._terminal import warn
+from ._terminal import warn, write_out
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import NoReturn
+    from typing import Any, NoReturn
 
 EXIT_CODES = {
     0: "it is done",
     1: "any other error: the place cannot be read or written, a package is not installed, the editor failed",
     2: "the command line is wrong, or what it names can be no format or no place",
-    3: "nothing is stored there",
+    3: "nothing is stored there, or there is no such field",
     4: "the format refuses what is stored, or cannot hold the value",
-    5: "conflict: somebody else has changed it meanwhile, or there is something where `convert` would write",
+    5: "conflict: another program has changed it meanwhile, or there is something where `convert` would write",
     6: "it is written, but may not last, or nobody can know",
     7: "`check`: at least one promise is not kept",
+    8: "`run`: another program held the lock for longer than --timeout",
+    126: "`run`: the command cannot be executed; 127: there is no such command; else its own exit code",
     130: "interrupted by Ctrl-C; 143 and 129 by SIGTERM and SIGHUP while the editor was open",
-    141: "whoever was reading the output has closed it",
+    141: "the program that was reading the output has closed it",
 }
-
-
 ENVIRONMENT = {
     "VISUAL, EDITOR": "the editor of `edit`, with its options: the first of them that is set, else vi",
     "TMPDIR": "where `edit` keeps the text while you work on it",
     "NO_COLOR": "if it is set and not empty, no colours",
     "AWS_...": "for s3://, as for every program that uses boto3",
+    "ATOMIC_STORE_LOCK": "set by `run` for its command: the descriptor that holds the lock",
 }
-
 EXAMPLES = {
     "show": """\
   atomic-store show runs.json
   atomic-store show settings.yaml --json | jq .port
   atomic-store show s3://bucket/state.bson
+  zcat old.json.gz | atomic-store show -
   atomic-store show old.dat --format pickle      # runs what the pickle says""",
+    "get": """\
+  atomic-store get settings.toml server.port
+  port=$(atomic-store get --raw settings.toml server.port) || port=8080
+  atomic-store get runs.json /0/name
+  atomic-store get state.json /keys.with.dots/a~1b""",
+    "set": """\
+  atomic-store set settings.json server.port 8080
+  atomic-store set settings.json server.name --string "$HOSTNAME"
+  atomic-store set runs.json /- '{"ok": true}'   # appends
+  atomic-store set s3://bucket/counter.json runs 1 --add""",
+    "delete": """\
+  atomic-store delete settings.json server.debug
+  atomic-store delete s3://bucket/state.json""",
     "edit": """\
   atomic-store edit settings.toml
   EDITOR="code --wait" atomic-store edit s3://bucket/state.bson""",
+    "put": """\
+  atomic-store put state.json < new.json
+  atomic-store put state.json -- curl -fsS https://example.com/state.json""",
     "convert": """\
   atomic-store convert settings.yaml settings.json
   atomic-store convert runs.json s3://bucket/runs.json.gz
-  atomic-store convert old.dat new.cbor --from-format pickle --force""",
+  atomic-store convert - - --from yaml --to json < settings.yaml
+  atomic-store convert old.dat new.cbor --from pickle --force""",
+    "run": """\
+  atomic-store run --lock runs.json -- ./nightly.sh
+  atomic-store run --lock n.json --timeout 10 -- sh -c 'atomic-store show n.json > copy.json'""",
     "check": """\
   atomic-store check /mnt/share/state.json
   atomic-store check s3://bucket/state.json || echo 'do not rely on it'""",
     "clean": """\
   atomic-store clean --dry-run state.json
   atomic-store clean s3://bucket/state.json""",
+    "completion": """\
+  eval "$(atomic-store completion bash)"         # in ~/.bashrc
+  eval "$(atomic-store completion zsh)"          # in ~/.zshrc
+  atomic-store completion fish | source          # in ~/.config/fish/config.fish""",
 }
+_PLACE = "a file's path, or s3://bucket/key"
+_PIPE = f"{_PLACE}, or - for standard input"
+_FIELD = (
+    "the way to a field: a JSON Pointer such as /jobs/0/name (RFC 6901), or with dots, jobs.0.name; . is the whole value"
+)
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """The formatter of argparse, which by itself imports shutil for the width: 7 ms."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_width())
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        # A text that has lines keeps them.
+        fill = super()._fill_text if "\n" in text else argparse.HelpFormatter._fill_text.__get__(self)
+        return fill(text, width, indent)
+
+
+class _Parser(argparse.ArgumentParser):
+    """The parser of argparse, with errors in one line, and an error if the help cannot be printed."""
+
+    def error(self, message: str) -> NoReturn:
+        """End the program."""
+        warn(f"{message} (`{self.prog} --help` tells more)")
+        raise SystemExit(2)
+
+    def print_help(self, file: Any = None) -> None:  # noqa: ARG002 - the signature of argparse
+        """Print the help; argparse itself would ignore a full disk."""
+        write_out(self.format_help())
+
+
+class _Version(argparse.Action):
+    """The option --version."""
+
+    def __call__(self, *_: object) -> None:
+        write_out(f"atomic-store {__version__}\n")
+        raise SystemExit
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Make what understands the command line; docs/reference/command-line.md is written from it as well."""
-
-    class Help(argparse.RawDescriptionHelpFormatter):
-        """argparse's, which by itself asks shutil for the width: 7 ms of imports."""
-
-        def __init__(self, prog: str) -> None:
-            super().__init__(prog, width=_width())
-
-        def _fill_text(self, text: str, width: int, indent: str) -> str:
-            # What has lines of its own keeps them.
-            fill = super()._fill_text if "\n" in text else argparse.HelpFormatter._fill_text.__get__(self)
-            return fill(text, width, indent)
-
-    class Parser(argparse.ArgumentParser):
-        """argparse's, with errors in one line."""
-
-        def error(self, message: str) -> NoReturn:
-            warn(f"{message} (`{self.prog} --help` tells more)")
-            raise SystemExit(2)
-
+    """Return the parser; docs/reference/command-line.md and the man page are written from it."""
     codes = "\n".join(f"  {code:3}  {meaning}" for code, meaning in EXIT_CODES.items())
     variables = "\n".join(f"  {name}: {meaning}" for name, meaning in ENVIRONMENT.items())
-    parser = Parser(
+    parser = _Parser(
         prog="atomic-store",
-        description="Look at, edit, convert, check and clean a store: one value in one file, or in one object on S3.",
+        description="Show, change, convert and check a store: one value in one file, or in one object on S3.",
         epilog=f"exit codes:\n{codes}\n\nenvironment:\n{variables}",
-        formatter_class=Help,
+        formatter_class=_Help,
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=f"atomic-store {__version__}", help="print the version")
+    parser.add_argument("-V", "--version", action=_Version, nargs=0, help="print the version")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, prog="atomic-store")
 
-    def add(run: Callable[[argparse.Namespace], int], help: str, description: str) -> argparse.ArgumentParser:
-        name = run.__name__
+    def add(name: str, run: Callable[[argparse.Namespace], int], help: str, description: str) -> argparse.ArgumentParser:
         command: argparse.ArgumentParser = commands.add_parser(
             name,
             help=help,
             description=description,
             epilog=f"examples:\n{EXAMPLES[name]}",
-            formatter_class=Help,
+            formatter_class=_Help,
             allow_abbrev=False,
         )
         command.set_defaults(run=run)
         return command
 
-    place = "a file's path, or s3://bucket/key"
-    form = (
-        f"{', '.join(formats.NAMES)}, or a name that an installed package adds; .gz, .bz2, .xz or .zst may follow. "
-        "Without it the suffix decides, and never for pickle, for loading one runs what it says"
-    )
-
     command = add(
+        "show",
         _commands.show,
         "print what is stored",
         "Print the value, readable: JSON, YAML and TOML as such, binary formats as JSON. What JSON does not have is "
         "shown as a text in <>.",
     )
-    command.add_argument("location", metavar="LOCATION", help=place)
-    command.add_argument("--format", metavar="FORMAT", help=f"the format: {form}")
-    _add_common(command, "print the value as one line of JSON, in ASCII, or fail if JSON cannot hold it")
+    command.add_argument("location", metavar="STORE", help=_PIPE)
+    _add_format(command)
+    _add_layout(command)
 
     command = add(
+        "get",
+        _commands.get,
+        "print one field",
+        "Print one field of the value, as JSON. Exit code 3 says that there is no such field, or nothing stored.",
+    )
+    command.add_argument("location", metavar="STORE", help=_PIPE)
+    command.add_argument("field", metavar="PATH", help=_FIELD)
+    command.add_argument("-r", "--raw", action="store_true", help="print a text without quotes, and a date as text")
+    _add_format(command)
+    _add_layout(command)
+
+    command = add(
+        "set",
+        _commands.set_field,
+        "change one field",
+        "Put a value in, in one atomic commit that loses nobody's change: under the lock of a file, by compare and swap "
+        "on S3. Objects on the way that are missing are made, and so is the store. The layout of JSON stays, and so do the "
+        "comments of YAML and TOML.",
+    )
+    command.add_argument("location", metavar="STORE", help=_PLACE)
+    command.add_argument("field", metavar="PATH", help=f"{_FIELD}; - for an index appends")
+    command.add_argument("value", metavar="VALUE", help="JSON, or - for JSON from standard input")
+    command.add_argument("-s", "--string", action="store_true", help="take VALUE as a text, not as JSON")
+    command.add_argument(
+        "-a", "--add", action="store_true", help="add VALUE to the number that is there, 0 if none is; print it"
+    )
+    _add_format(command)
+    _add_common(command)
+
+    command = add(
+        "delete",
+        _commands.delete,
+        "delete one field, or the store",
+        "Take one field out, as `set` puts one in, or delete all that is stored.",
+    )
+    command.add_argument("location", metavar="STORE", help=_PLACE)
+    command.add_argument("field", metavar="PATH", nargs="?", help=f"{_FIELD}; without it, all of the store is deleted")
+    _add_format(command)
+    _add_common(command)
+
+    command = add(
+        "edit",
         _commands.edit,
         "change what is stored, in an editor",
         "Open the value in your editor, as the format's own text, or as JSON if the format is binary. When you leave the "
-        "editor, the text is tried; a mistake opens the editor again, with the message in the first lines. "
-        "What is right replaces what is stored, all or nothing, unless somebody else has changed it meanwhile. "
+        "editor, the text is checked; a mistake opens the editor again, with the message in the first lines. "
+        "A valid text replaces what is stored, all or nothing, unless another program has changed it meanwhile. "
         "Whatever goes wrong, what you typed is kept in a file that the message names.",
     )
-    command.add_argument("location", metavar="LOCATION", help=f"{place}; where nothing is stored yet, you begin anew")
-    command.add_argument("--format", metavar="FORMAT", help=f"the format: {form}")
-    _add_common(command, "print the outcome as JSON")
+    command.add_argument("location", metavar="STORE", help=f"{_PLACE}; if nothing is stored there, what you write will be")
+    _add_format(command)
+    _add_common(command)
 
     command = add(
+        "put",
+        _commands.put,
+        "store what a pipe brings",
+        "Replace what is stored, all or nothing, by the bytes from standard input. They must be of the format of the store, "
+        "compressed or not; if they do not decode, or there are none, nothing is written. A pipe does not say that the "
+        "program before it has failed and that the bytes are only a part: the shell's pipefail reports that after they are "
+        "stored. Give that program as COMMAND, and nothing is written unless it succeeds.",
+    )
+    command.add_argument("location", metavar="STORE", help=_PLACE)
+    _add_format(command)
+    _add_common(command)
+    command.add_argument("command", metavar="COMMAND", nargs=argparse.REMAINDER, help="after --: what prints the bytes")
+
+    command = add(
+        "convert",
         _commands.convert,
         "store a value in another format, at another place",
         "Store the value of one place at another one. Before anything is published the new bytes are decoded again "
         "and compared: what the new format cannot hold, or gives back as something else, is an error. "
-        "Between two places of one format, the text stays as it is, with its comments.",
+        "Between two places of one format, the text stays as it is, with its comments. A new file has the permissions of "
+        "the old one.",
     )
-    command.add_argument("source", metavar="FROM", help=place)
-    command.add_argument("target", metavar="TO", help=place)
-    command.add_argument("--from-format", metavar="FORMAT", help=f"the format of FROM: {form}")
-    command.add_argument("--to-format", metavar="FORMAT", help="the format of TO, likewise")
+    command.add_argument("source", metavar="FROM", help=_PIPE)
+    command.add_argument("target", metavar="TO", help=f"{_PLACE}, or - for standard output")
+    form = "the format of FROM: see --format of `show`"
+    command.add_argument("-f", "--from", "--from-format", dest="from_format", metavar="FORMAT", help=form)
+    command.add_argument("-t", "--to", "--to-format", dest="to_format", metavar="FORMAT", help="the format of TO")
     command.add_argument("--force", action="store_true", help="replace what is stored at TO; without it, only create")
-    _add_common(command, "print what was written as JSON")
+    _add_common(command)
 
     command = add(
+        "run",
+        _commands.run,
+        "run a command under a store's lock",
+        "Take the lock of a file, as `lock=True` does in a program, and run a command under it, as flock(1) does. The lock "
+        "is free again when the command, and each program that it has left running, has ended. An atomic-store inside the "
+        "command knows that it holds the lock; a program that locks the store by itself would wait for ever. The exit code "
+        "is that of the command.",
+    )
+    command.add_argument("-l", "--lock", metavar="STORE", required=True, help="a file's path: there are no locks on S3")
+    command.add_argument("-t", "--timeout", metavar="SECONDS", type=_seconds, help="wait for the lock no longer than that")
+    command.add_argument("--debug", action="store_true", help="show where an error comes from, with its traceback")
+    command.add_argument("command", metavar="COMMAND", nargs=argparse.REMAINDER, help="after --: the command")
+
+    command = add(
+        "check",
         _commands.check,
         "find out whether a place can keep the promises",
         "Find out whether a place keeps the library's promises, with scratch names of its own that are removed again. "
         "What is stored is not touched.",
     )
-    command.add_argument("location", metavar="LOCATION", help=f"{place}; it need not hold anything yet")
-    _add_common(command, "print the report as JSON")
+    command.add_argument("location", metavar="STORE", help=f"{_PLACE}; it need not hold anything yet")
+    _add_common(command)
 
     command = add(
+        "clean",
         _commands.clean,
         "remove what killed programs have left",
         "Remove the temporary files, or abort the uploads, that killed programs have left of this very store. What may "
-        "belong to a program at work is left alone: a file that is locked or younger than a minute, an upload "
+        "belong to a program at work is left alone, and named: a file that is locked or younger than a minute, an upload "
         "younger than a day.",
     )
-    command.add_argument("location", metavar="LOCATION", help=place)
-    command.add_argument("--dry-run", action="store_true", help="only print what would be removed")
-    _add_common(command, "print what was removed as JSON")
+    command.add_argument("location", metavar="STORE", help=_PLACE)
+    command.add_argument("-n", "--dry-run", action="store_true", help="only print what would be removed")
+    _add_common(command)
+
+    command = add(
+        "completion",
+        _commands.completion,
+        "print the script by which a shell completes the command",
+        "Print the script by which a shell completes commands and options. It needs the package argcomplete: "
+        'pip install "atomic-store[cli]".',
+    )
+    command.add_argument("shell", choices=["bash", "zsh", "fish"], metavar="SHELL", help="bash, zsh or fish")
     return parser
 
 
-def _add_common(command: argparse.ArgumentParser, json: str) -> None:
-    command.add_argument("--json", action="store_true", help=f"{json}; errors are JSON as well")
+def _add_format(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "-f",
+        "--format",
+        metavar="FORMAT",
+        help=f"the format: {', '.join(formats.NAMES)}, or a name that an installed package adds; .gz, .bz2, .xz or .zst may "
+        "follow. Default: by the suffix, and by what is there if that is JSON, BSON, CBOR or compressed otherwise. Pickle "
+        "must be named, because loading a pickle can run code",
+    )
+
+
+def _add_layout(command: argparse.ArgumentParser) -> None:
+    command.add_argument("-c", "--compact", action="store_true", help="print JSON in one line")
+    command.add_argument("-i", "--indent", metavar="N", type=_indent, help="print JSON in lines, indented by N spaces (2)")
+    _add_common(command)
+
+
+def _add_common(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "-j",
+        "--json",
+        action="store_true",
+        help="print the result as one line of JSON, in ASCII, or fail if JSON cannot hold it; errors are JSON as well",
+    )
     command.add_argument("--debug", action="store_true", help="show where an error comes from, with its traceback")
+
+
+def _indent(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= 16:
+        raise argparse.ArgumentTypeError("N should be from 1 to 16; --compact prints one line")
+    return number
+
+
+def _seconds(text: str) -> float:
+    number = float(text)
+    if not 0 <= number < 1e9:
+        raise argparse.ArgumentTypeError("SECONDS should be a number from 0 up")
+    return number
 
 
 def _width() -> int:

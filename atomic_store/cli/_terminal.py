@@ -13,6 +13,7 @@ from ..errors import (
     FormatError,
     LoadError,
     LocationError,
+    LockTimeout,
     MissingLibraryError,
     UncertainCommitError,
     describe,
@@ -20,15 +21,13 @@ from ..errors import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any, Self, TextIO
 
     from _typeshed import WriteableBuffer
 
-    from ..locations import StoredFile
-
 PIECE = 1 << 20  # bytes read or written between two looks at the progress
-PATIENCE = 1.0  # seconds of silence
-LONG = 32 << 20  # bytes that take longer than that to decode or to encode
+PATIENCE = 0.5  # seconds of silence
 
 _CODES: dict[type[BaseException], int] = {
     MissingLibraryError: 1,
@@ -37,11 +36,16 @@ _CODES: dict[type[BaseException], int] = {
     LoadError: 4,
     ConflictError: 5,
     UncertainCommitError: 6,
+    LockTimeout: 8,
 }
+# U+061C, U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069 change the order in which a terminal shows a line
+# (Unicode Standard Annex 9); the rest are the control characters of ASCII and Latin-1, except tab and newline.
+_OBEYED = {*range(32), *range(127, 160), 0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)} - {9, 10}
+_ESCAPES = {number: f"\\u{number:04x}" for number in _OBEYED}
 
 
 class CommandError(AtomicStoreError):
-    """What ends a command, with its exit code."""
+    """An error that ends a command with an exit code of its own."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
@@ -56,29 +60,33 @@ class Terminated(KeyboardInterrupt):
         self.number = number
 
 
+class OutputClosed(Exception):
+    """The program that read our output has closed it."""
+
+
 class Progress:
-    """Tells on a terminal how far a step is, if it takes long: by tqdm where that is installed, else in plain text.
+    """Show on a terminal how far a long step is: by tqdm if it is installed, else in plain text.
 
     Args:
         what: the step.
-        total: how many bytes it is about, None: not known.
-        counted: whether it says by advance() how many are done.
+        total: how many bytes it is about; None: unknown.
+        announce: whether to show the step at once. A decoder in C lets nothing else run until it is done.
     """
 
-    def __init__(self, what: str, total: int | None, counted: bool = True) -> None:
+    def __init__(self, what: str, total: int | None, announce: bool = False) -> None:
         import time
 
         self._clock = time.monotonic
         self._what = what
         self._total = total
-        self._counted = counted
+        self._announce = announce
         self._done = 0
         self._bar: Any = None
         self._line = ""
 
     def __enter__(self) -> Self:
         self._begin = self._clock()
-        if not self._counted and (self._total or 0) >= LONG:
+        if self._announce:
             self._print(self._what)
         return self
 
@@ -88,7 +96,7 @@ class Progress:
         self._print("")
 
     def advance(self, size: int) -> None:
-        """Say that so many bytes more are done."""
+        """Count bytes that are done."""
         self._done += size
         if self._clock() - self._begin < PATIENCE or not is_terminal(sys.stderr):
             return
@@ -101,70 +109,95 @@ class Progress:
         self._bar.update(self._done - self._bar.n)
 
     def _print(self, text: str) -> None:
-        """Write over what this line has shown before."""
+        """Replace what this line has shown before."""
         if text != self._line and is_terminal(sys.stderr):
-            # Spaces, for not every terminal knows how to erase a line.
+            # Overwritten with spaces, because not every terminal can erase a line.
             write_err("\r" + " " * len(self._line) + "\r" + visible(text, sys.stderr))
             self._line = text
 
 
 class WatchedFile(io.RawIOBase):
-    """A stored file, which tells how much of it was read."""
+    """A binary file that reports to a Progress how much of it was read, and can show its first bytes beforehand."""
 
-    def __init__(self, file: StoredFile, progress: Progress) -> None:
+    def __init__(self, file: Any, progress: Progress) -> None:
         self._file = file
         self._progress = progress
+        self._head = b""
         self.name = file.name
         self.size = file.size
 
+    def peek(self, size: int) -> bytes:
+        """Return the first bytes, which a later read returns again."""
+        while len(self._head) < size and (piece := self._file.read(size - len(self._head))):
+            self._head += piece
+        return self._head
+
     def readinto(self, buffer: WriteableBuffer) -> int:
-        """Read what comes next into the buffer."""
-        size: int = self._file.readinto(buffer) or 0
+        """Read the next bytes into the buffer."""
+        view = memoryview(buffer).cast("B")
+        if self._head:
+            size = min(len(view), len(self._head))
+            view[:size], self._head = self._head[:size], self._head[size:]
+        else:
+            size = self._file.readinto(view) or 0
         self._progress.advance(size)
         return size
 
     def readall(self) -> bytes:
-        """Read all the rest, in larger pieces than the base class would."""
+        """Read all remaining bytes, in larger pieces than the base class would."""
         return b"".join(iter(lambda: self.read(PIECE), b""))
 
 
-class OutputClosed(Exception):
-    """Whoever was reading our output does so no more."""
-
-
 def _tqdm() -> Any:
-    """Give tqdm, None where the extra [cli] is not installed."""
+    """Return tqdm, or None if the extra [cli] is not installed."""
     try:
-        return __import__("tqdm").tqdm  # here: 40 ms that only long work on a terminal pays
+        from tqdm import tqdm  # here: 40 ms that only long work on a terminal pays
     except ImportError:
         return None
+    return tqdm
 
 
 def say(text: str) -> None:
-    """Print what the command is to tell."""
+    """Print a line that is the command's result."""
     write_out(f"{visible(text, sys.stdout)}\n")
 
 
+def say_pieces(pieces: Iterable[str]) -> None:
+    """Print a line that comes in many small pieces."""
+    waiting: list[str] = []
+    for number, piece in enumerate(pieces, 1):
+        waiting.append(piece)
+        if number % 50_000 == 0:
+            write_out(visible("".join(waiting), sys.stdout))
+            waiting.clear()
+    write_out(visible("".join(waiting), sys.stdout) + "\n")
+
+
 def write_out(text: str) -> None:
-    """Write to the standard output, and see that it is out.
+    """Write text to the standard output and flush it.
 
     Raises:
-        OutputClosed: nobody reads it.
+        OutputClosed: the reader has closed it.
         OSError: it cannot be written.
     """
-    stream: Any = sys.stdout  # None where the program was started without one
+    stream: Any = sys.stdout
+    if stream is None or hasattr(stream, "buffer"):
+        write_bytes(text.encode(getattr(stream, "encoding", "utf-8"), "backslashreplace"))
+    else:
+        stream.write(text)
+
+
+def write_bytes(content: bytes) -> None:
+    """Write bytes to the standard output and flush it; errors are those of write_out()."""
+    stream: Any = sys.stdout  # None if the program was started without one
     try:
         if stream is None:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-        buffer = getattr(stream, "buffer", None)
-        if buffer is None:
-            stream.write(text)
-        else:
-            stream.flush()
-            data = memoryview(text.encode(stream.encoding, "backslashreplace"))
-            while data:  # with PYTHONUNBUFFERED a write may take less, and the text layer drops the rest without a word
-                data = data[buffer.write(data) or 0 :]
-        (stream if buffer is None else buffer).flush()
+        stream.flush()
+        data = memoryview(content)
+        while data:  # with PYTHONUNBUFFERED a write may take less, and the text layer would drop the rest silently
+            data = data[stream.buffer.write(data) or 0 :]
+        stream.buffer.flush()
     except OSError as error:
         _silence(stream)
         if isinstance(error, BrokenPipeError):
@@ -173,77 +206,111 @@ def write_out(text: str) -> None:
 
 
 def warn(text: str) -> None:
-    """Print a line that is not the command's result."""
+    """Print a line to stderr that is not the command's result."""
     write_err(f"{painted('atomic-store:', '1;31', sys.stderr)} {visible(one_line(text), sys.stderr)}\n")
 
 
 def write_err(text: str) -> None:
+    """Write text to stderr; if that fails, there is no place left to report it."""
     stream: Any = sys.stderr
     if stream is not None:
         try:
             stream.write(text)
             stream.flush()
         except OSError:
-            _silence(stream)  # there is nobody left to tell
+            _silence(stream)
 
 
 def _silence(stream: Any) -> None:
-    """Let a stream that has failed take what is still in it: the interpreter writes that at its end, and would complain."""
+    """Point a stream that has failed to nowhere: the interpreter flushes it at exit, and would complain."""
     if stream is not None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
         os.close(nowhere)
 
 
-def told(error: BaseException) -> str:
+def complain(args: Any, error: BaseException, code: int) -> None:
+    """Report the error that ends the command."""
+    if getattr(args, "debug", False):
+        import traceback
+
+        traceback.print_exception(error)
+    text = "; ".join([message_of(error), *getattr(error, "__notes__", ())])
+    if getattr(args, "json", False):
+        write_err(compact({"error": one_line(text), "type": _public_type(error), "exit_code": code}) + "\n")
+    else:
+        warn(text)
+
+
+def exit_code(error: Exception) -> int:
+    """Return the exit code for an error."""
+    if isinstance(error, CommandError):
+        return error.code
+    return next((code for kind, code in _CODES.items() if isinstance(error, kind)), 1)
+
+
+def message_of(error: BaseException) -> str:
+    """Return the text of an error in the words of the command line, not of the library's caller."""
     if isinstance(error, KeyboardInterrupt):
         return "interrupted"
+    if isinstance(error, LoadError) and error.__cause__ is not None:
+        return (
+            f"{_sized(error)} cannot be read as {error.format}: {cause_of(error)}. Is it another format? Name it by --format"
+        )
+    if isinstance(error, LoadError) and error.size == 0:
+        return f"{error.path!r} is empty, which is not valid {error.format}"
+    if isinstance(error, ConflictError):
+        return f"{error.path!r} was changed by another program meanwhile; nothing was written"
     if isinstance(error, OSError) and error.strerror is not None:
         return error.strerror if error.filename is None else f"{error.filename!r}: {error.strerror}"
     return str(error) if isinstance(error, AtomicStoreError) else describe(error)
 
 
+def cause_of(error: LoadError) -> str:
+    """Return why the format refuses the bytes, without the bytes: a cron job's stderr ends in a mail."""
+    cause: Any = error.__cause__
+    mark = getattr(cause, "problem_mark", None)  # of YAML, whose messages quote the line
+    if mark is None:
+        return describe(cause)
+    problem = str(cause.problem).partition(" with value ")[0]
+    return f"{problem} in line {mark.line + 1}, column {mark.column + 1}"
+
+
+def _sized(error: LoadError) -> str:
+    return repr(error.path) if error.size is None else f"{error.path!r} ({error.size} bytes)"
+
+
+def _public_type(error: BaseException) -> str:
+    """Return the nearest class of an error that users of the library or of Python know."""
+    kinds = (kind for kind in type(error).__mro__ if kind.__module__ in ("builtins", AtomicStoreError.__module__))
+    return next(kinds).__name__
+
+
 def one_line(text: str) -> str:
+    """Return a text without line ends."""
     return "; ".join(line.strip() for line in text.splitlines() if line.strip())
 
 
 def visible(text: str, stream: TextIO) -> str:
-    """Give the text with the characters escaped that a terminal would obey."""
+    """Return the text; for a terminal, with the characters escaped that a terminal would obey."""
     if not is_terminal(stream):
         return text
-    obeyed = {*range(32), *range(127, 160)} - {9, 10}
-    return text.replace("\r\n", "\n").translate({number: f"\\u{number:04x}" for number in obeyed})
+    return text.replace("\r\n", "\n").translate(_ESCAPES)
 
 
 def painted(text: str, colour: str, stream: TextIO) -> str:
-    """Give the text in a colour, where there are any (https://no-color.org)."""
+    """Return the text in a colour, if the stream is a terminal that shows colours (https://no-color.org)."""
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb" or not is_terminal(stream)
     return text if plain else f"\x1b[{colour}m{text}\x1b[0m"
 
 
 def is_terminal(stream: Any) -> bool:
+    """Return whether a stream, None if the program was started without it, is a terminal."""
     return stream is not None and not stream.closed and stream.isatty()
 
 
 def compact(facts: dict[str, Any]) -> str:
+    """Return one line of JSON."""
     import json
 
     return json.dumps(facts)
-
-
-def complain(args: Any, error: BaseException, code: int) -> None:
-    if getattr(args, "debug", False):
-        import traceback
-
-        traceback.print_exception(error)
-    text = "; ".join([told(error), *getattr(error, "__notes__", ())])
-    if getattr(args, "json", False):
-        write_err(compact({"error": one_line(text), "type": type(error).__name__, "exit_code": code}) + "\n")
-    else:
-        warn(text)
-
-
-def code_of(error: Exception) -> int:
-    if isinstance(error, CommandError):
-        return error.code
-    return next((code for kind, code in _CODES.items() if isinstance(error, kind)), 1)

@@ -1,20 +1,25 @@
-"""Write command-line.md from the parser of the command line: `python docs/reference/command_line.py`.
+"""Write command-line.md and the man page from the parser of the command line: `python docs/reference/command_line.py`.
 
 From the parser itself and not from its help, whose layout differs from one Python to the next.
-tests/project/test_cli_page.py checks that page and parser agree.
+tests/project/test_cli_page.py checks that both agree with the parser.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import textwrap
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from atomic_store.cli import _parser
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 PAGE = Path(__file__).with_name("command-line.md")
+MAN_PAGE = Path(__file__).with_name("atomic-store.1")
 
 HEAD = """\
 # Command line
@@ -25,18 +30,18 @@ HEAD = """\
 
 Installing the library installs the command `atomic-store`; `python -m atomic_store` is the same. A store is a file's
 path, or `s3://bucket/key` with the extra `s3`. The extra `cli` adds a progress bar
-([Installation](../installation.md)).
+and completion ([Installation](../installation.md)). `man atomic-store` shows this page, too.
 
 ```text
 {synopsis}
 ```
 
-Options that several commands have:
+Arguments that several commands have:
 
 {shared}
 """
 
-FROM_A_PROGRAM = """\
+MORE = """\
 ## In a script
 
 With `--json` each command prints one line of JSON. Errors go to stderr as one line of JSON too, with `error`, `type`
@@ -60,12 +65,20 @@ print(json.loads(subprocess.run(command, capture_output=True, check=True).stdout
 ['today']
 ```
 
+Shells that count in one place lose nothing, on a file and on S3:
+
+```sh
+atomic-store set counter.json runs 1 --add
+atomic-store run --lock counter.json -- sh -c '
+    runs=$(atomic-store get counter.json runs) && atomic-store set counter.json runs $((runs + 1))'  # a file only
+```
+
 ## What `edit` does with your text
 
 - The text is in a directory that only you can read, below `TMPDIR`. If the editor is killed, the connection ends or the
   disk is full, the text stays there, and the message names the file.
 - A mistake opens the editor again, with the message in the first lines, which begin with `# atomic-store:`. Leave the
-  text as it is to give up. So does the tenth mistake.
+  text as it is to give up. So does the tenth mistake. An emptied text is one.
 - An editor that ends with an error, such as Vim after `:cq`, changes nothing.
 - YAML, TOML and JSON in several lines are edited and stored byte for byte. JSON in one line is laid out in lines.
 - A binary format is edited as JSON. What JSON does not have is shown as `"<kept 1: datetime.date(2026, 1, 2)>"`. Left
@@ -74,71 +87,107 @@ print(json.loads(subprocess.run(command, capture_output=True, check=True).stdout
 
 
 def commands(parser: argparse.ArgumentParser) -> dict[str, tuple[str, argparse.ArgumentParser]]:
-    """Give each command's line of help and its parser."""
+    """Return each command's line of help and its parser."""
     (group,) = (action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
     helps = {each.dest: each.help or "" for each in group._choices_actions}
     return {name: (helps[name], each) for name, each in group.choices.items()}
 
 
-def arguments(parser: argparse.ArgumentParser) -> list[tuple[str, str]]:
-    """Give how each argument is written, and its help; that of -h is the parser's own."""
-    found: list[tuple[str, str]] = []
-    for action in parser._actions:
-        if isinstance(action, argparse._HelpAction | argparse._SubParsersAction):
-            continue
-        metavar: Any = action.metavar
-        value = f" {metavar}" if action.option_strings and metavar else ""
-        written = f"{', '.join(action.option_strings)}{value}" if action.option_strings else str(metavar)
-        found.append((written, action.help or ""))
-    return found
+def actions(parser: argparse.ArgumentParser) -> list[argparse.Action]:
+    """Return the arguments of a command, without -h."""
+    return [each for each in parser._actions if not isinstance(each, argparse._HelpAction | argparse._SubParsersAction)]
+
+
+def written(action: argparse.Action) -> str:
+    """Return how an argument is written: all of its spellings."""
+    return _with_value(", ".join(action.option_strings), action)
+
+
+def _with_value(option: str, action: argparse.Action) -> str:
+    metavar: Any = action.metavar
+    return " ".join(filter(None, [option, metavar]))
 
 
 def synopsis(name: str, parser: argparse.ArgumentParser) -> str:
     """Return one line: the command with all of its arguments."""
-    words = [f"[{written}]" if written.startswith("-") else written for written, _ in arguments(parser)]
-    return " ".join(["atomic-store", name, *sorted(words, key=lambda word: word.startswith("["))])
+    words = ["atomic-store", name]
+    for action in sorted(actions(parser), key=lambda each: (each.nargs == argparse.REMAINDER, bool(each.option_strings))):
+        word = _with_value(next((each for each in action.option_strings if each.startswith("--")), ""), action)
+        if action.nargs == argparse.REMAINDER:
+            word = f"-- {word}"
+        optional = not action.required or (action.nargs == argparse.REMAINDER and name != "run")
+        words.append(f"[{word}]" if optional else word)
+    return " ".join(words)
 
 
-def shared(known: dict[str, tuple[str, argparse.ArgumentParser]]) -> list[tuple[str, str]]:
-    """Return the options that have the same help in several commands."""
-    counted = Counter(each for _, parser in known.values() for each in arguments(parser) if each[0].startswith("-"))
-    return [each for each, count in counted.items() if count > 1]
-
-
-def items(found: list[tuple[str, str]]) -> str:
-    """Return a list of arguments, each with its help."""
-    return "\n".join(filled(f"- `{written}`: {told}.", "  ") for written, told in found)
+def shared(known: dict[str, tuple[str, argparse.ArgumentParser]]) -> dict[tuple[str, str], int]:
+    """Return the arguments, with their help, that several commands have in the same words."""
+    counted = Counter((written(action), action.help or "") for _, parser in known.values() for action in actions(parser))
+    return {argument: count for argument, count in counted.items() if count > 1}
 
 
 def filled(text: str, indent: str = "") -> str:
-    """Give the text in lines of the width that the other pages have."""
+    """Return the text in lines of the width that the other pages have."""
     return textwrap.fill(text, 120, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+
+
+def items(found: Iterable[tuple[str, str]]) -> str:
+    """Return a list of arguments, each with its help."""
+    return "\n".join(filled(f"- `{term}`: {told}.", "  ") for term, told in found)
 
 
 def page() -> str:
     """Return the whole page."""
     parser = _parser.make_parser()
     known = commands(parser)
-    lines = "\n".join(synopsis(name, each) for name, (_, each) in known.items())
     common = shared(known)
-    parts = [
-        HEAD.format(
-            description=parser.description,
-            synopsis=f"{lines}\natomic-store --help | --version",
-            shared=items(common),
-        )
-    ]
+    lines = [*(synopsis(name, each) for name, (_, each) in known.items()), "atomic-store --help | --version"]
+    parts = [HEAD.format(description=parser.description, synopsis="\n".join(lines), shared=items(common))]
     for name, (help, each) in known.items():
-        own = items([argument for argument in arguments(each) if argument not in common])
+        own = [(written(action), action.help or "") for action in actions(each)]
         examples = "\n".join(line.removeprefix("  ") for line in _parser.EXAMPLES[name].splitlines())
-        text = [f"## `{name}`: {help}", filled(each.description or ""), own, f"```sh\n{examples}\n```"]
-        parts.append("\n\n".join(filter(None, text)) + "\n")
+        texts = [f"## `{name}`: {help}", filled(each.description or ""), items(item for item in own if item not in common)]
+        parts.append("\n\n".join(filter(None, [*texts, f"```sh\n{examples}\n```"])) + "\n")
     codes = "\n".join(f"| {code} | {meaning} |" for code, meaning in _parser.EXIT_CODES.items())
     parts.append(f"## Exit codes\n\n| Code | Means |\n|---|---|\n{codes}\n")
-    variables = "\n".join(f"- `{name}`: {meaning}." for name, meaning in _parser.ENVIRONMENT.items())
-    parts.append(f"## Environment\n\n{variables}\n")
-    return "\n".join([*parts, FROM_A_PROGRAM])
+    parts.append(f"## Environment\n\n{items(_parser.ENVIRONMENT.items())}\n")
+    return "\n".join([*parts, MORE])
+
+
+def man_page() -> str:
+    """Return the man page, in the macros of man(7)."""
+    parser = _parser.make_parser()
+    known = commands(parser)
+    common = shared(known)
+    parts = [
+        '.\\" Written by docs/reference/command_line.py from the parser.',
+        '.TH ATOMIC-STORE 1 "" "atomic_store" "User Commands"',
+        f".SH NAME\natomic-store \\- {roff('one value in one place, from the shell')}",
+        ".SH SYNOPSIS\n.nf\n" + "\n".join(roff(synopsis(name, each)) for name, (_, each) in known.items()) + "\n.fi",
+        f".SH DESCRIPTION\n{roff(parser.description or '')}",
+        ".SH COMMANDS",
+    ]
+    for name, (_, each) in known.items():
+        own = [(written(action), action.help or "") for action in actions(each)]
+        parts.append(f".SS {name}\n{roff(each.description or '')}\n{tagged([each for each in own if each not in common])}")
+        parts.append(f".PP\n.nf\n{roff(_parser.EXAMPLES[name])}\n.fi")
+    parts.append(f".SH ARGUMENTS OF SEVERAL COMMANDS\n{tagged(list(common))}")
+    parts.append(f".SH EXIT STATUS\n{tagged([(str(code), told) for code, told in _parser.EXIT_CODES.items()])}")
+    parts.append(f".SH ENVIRONMENT\n{tagged(list(_parser.ENVIRONMENT.items()))}")
+    return "\n".join(parts) + "\n"
+
+
+def tagged(items: list[tuple[str, str]]) -> str:
+    """Return a list of terms and what they mean."""
+    return "\n".join(f".TP\n.B {roff(term)}\n{roff(told)}." for term, told in items)
+
+
+def roff(text: str) -> str:
+    """Return a text that roff prints as it is."""
+    escaped = text.replace("\\", "\\e").replace("-", "\\-").replace("'", "\\(aq")
+    return re.sub(r"^([.\s]+)", r"\\&\1", escaped, flags=re.MULTILINE)
 
 
 if __name__ == "__main__":
     PAGE.write_text(page(), encoding="utf-8")
+    MAN_PAGE.write_text(man_page(), encoding="utf-8")

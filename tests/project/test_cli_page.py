@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import runpy
+import shutil
+import subprocess
+import tomllib
 from typing import Any
 
-from support import ROOT
+from support import ROOT, require
 
 from atomic_store.cli import _parser
 
@@ -13,26 +17,57 @@ REFERENCE = ROOT / "docs" / "reference"
 
 
 def test_page_and_parser_agree() -> None:
-    """The page is word for word what is written from the parser."""
-    written: str = runpy.run_path(str(REFERENCE / "command_line.py"))["page"]()
-    assert (REFERENCE / "command-line.md").read_text(encoding="utf-8") == written
+    """The page and the man page are word for word what is written from the parser."""
+    written = runpy.run_path(str(REFERENCE / "command_line.py"))
+    assert (REFERENCE / "command-line.md").read_text(encoding="utf-8") == written["page"]()
+    assert (REFERENCE / "atomic-store.1").read_text(encoding="utf-8") == written["man_page"]()
 
 
 def test_page_leaves_nothing_out() -> None:
-    """Each command, each of its options, each exit code and each variable is on the page: the writer skips none."""
+    """Each command, each of its options, each exit code and each variable is on both pages: the writer skips none."""
     page = (REFERENCE / "command-line.md").read_text(encoding="utf-8")
+    manual = (REFERENCE / "atomic-store.1").read_text(encoding="utf-8").replace("\\-", "-")
     commands: Any = next(
         action.choices for action in _parser.make_parser()._actions if action.dest == "==SUPPRESS==" and action.choices
     )
-    assert set(commands) == set(_parser.EXAMPLES) == {"show", "edit", "convert", "check", "clean"}
-    head = page.partition("\n## ")[0]
-    shared = head.partition("Options that several commands have:")[2]
+    assert set(commands) == set(_parser.EXAMPLES)
     for name, parser in commands.items():
-        section = page.partition(f"\n## `{name}`: ")[2].partition("\n## ")[0]
-        (usage,) = (line for line in head.splitlines() if line.startswith(f"atomic-store {name} "))
-        for word in (word for action in parser._actions for word in action.option_strings[-1:]):
-            assert word == "--help" or (word in usage and (word in section or word in shared))
+        assert f"\n## `{name}`: " in page
+        assert f"\n.SS {name}\n" in manual
+        words = [word for action in parser._actions for word in action.option_strings if word not in ("-h", "--help")]
+        line = next(line for line in page.splitlines() if line.startswith(f"atomic-store {name}"))
+        for word in words:
+            assert f"`{word}" in page or f", {word}" in page
+            assert word in manual
+        assert {word for word in words if word.startswith("--")} - {"--from-format", "--to-format"} <= set(
+            line.replace("[", "").replace("]", "").split()
+        )
     for code in _parser.EXIT_CODES:
         assert f"\n| {code} | " in page
+        assert f"\n.B {code}\n" in manual
     for variable in _parser.ENVIRONMENT:
         assert f"\n- `{variable}`: " in page
+        assert f"\n.B {variable}\n" in manual
+
+
+def test_manual_is_good_roff() -> None:
+    """Man prints the page without a warning, every line of the examples as it is typed."""
+    require(shutil.which("man"), "needs the program man")
+    done = subprocess.run(
+        ["man", "--warnings", "--local-file", str(REFERENCE / "atomic-store.1")],
+        env={**os.environ, "MANWIDTH": "200", "LC_ALL": "C.UTF-8"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == ""
+    for line in "\n".join(_parser.EXAMPLES.values()).splitlines():
+        assert line.strip() in done.stdout
+
+
+def test_wheel_brings_the_manual() -> None:
+    """The wheel puts the man page where man looks for it."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    files = project["tool"]["hatch"]["build"]["targets"]["wheel"]["shared-data"]
+    assert files == {"docs/reference/atomic-store.1": "share/man/man1/atomic-store.1"}
+    assert (ROOT / "docs/reference/atomic-store.1").exists()

@@ -161,6 +161,15 @@ class LocalFile(Location):
             raise
         return lock
 
+    def inherit_lock(self, descriptor: int) -> SidecarLock | None:
+        """Return the lock that a parent process holds by an inherited descriptor; None: it is no lock of this file.
+
+        While this process keeps it, the calling thread writes here as the holder of the lock.
+        """
+        from . import _lock
+
+        return _lock.inherit(descriptor, self.real())
+
     def clean(self, dry_run: bool = False) -> list[tuple[str, OSError | None]]:
         """Remove the temps of crashed writers, under the lock, by the rules of every first lock; see Location.clean.
 

@@ -70,6 +70,10 @@ class SidecarLock(Lock):
         finally:  # after Ctrl-C too
             self.descriptor.close()
 
+    def fileno(self) -> int:
+        """Return the descriptor of the sidecar, so that a child process can inherit the lock."""
+        return self.descriptor.fd()
+
     def register(self, key: tuple[int, int]) -> None:
         """Let this process know which sidecar is locked."""
         self._key = key
@@ -129,6 +133,23 @@ def acquire(resolve: Callable[[], str], timeout: float | None, name: Any, mode: 
         lock.release()  # the link, or the sidecar itself, was replaced while we waited
         if deadline is not None and time.monotonic() >= deadline:
             raise LockTimeout(f"cannot lock {name!r}: somebody has removed or replaced {sidecar!r}, after {timeout} s too")
+
+
+def inherit(number: int, real: str) -> SidecarLock | None:
+    """Return the lock of this file that this process was started with on a descriptor; None: that is no lock of this file.
+
+    release() forgets it and unlocks nothing: the parent process shares the open file description.
+    """
+    try:
+        status, sidecar = os.fstat(number), os.stat(hidden(real, ".lock"), follow_symlinks=False)
+    except (OSError, OverflowError):
+        return None
+    key = (status.st_dev, status.st_ino)
+    if key != (sidecar.st_dev, sidecar.st_ino):
+        return None
+    lock = SidecarLock()
+    lock.register(key)
+    return lock
 
 
 def held(real: str) -> bool:

@@ -1,0 +1,56 @@
+"""The lock of `run`, which its command and the commands of atomic-store inside it hold as well.
+
+A lock of flock(2) belongs to the open file description, which a child process shares if it inherits the descriptor.
+The variable ATOMIC_STORE_LOCK says which descriptor that is.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from .. import locations
+from ..errors import LockError
+from ._terminal import CommandError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+VARIABLE = "ATOMIC_STORE_LOCK"
+
+_kept: list[Any] = []  # a lock that nothing refers to is forgotten
+
+
+def run_locked(place: str, timeout: float | None, command: list[str]) -> NoReturn:
+    """Replace this program by a command that holds the lock of a place.
+
+    Raises:
+        LockError: there are no locks at the place (LockTimeout: another program held it for too long).
+        CommandError: the command cannot be run.
+    """
+    if not command:
+        raise CommandError(2, "the command is missing: atomic-store run --lock STORE -- COMMAND")
+    location: Any = locations.resolve(place)
+    if not location.has_lock:
+        raise LockError(f"there are no locks at {place!r}; `set` and `edit` lose no change there without one")
+    if not inherit_lock(location):
+        lock = location.lock(timeout)
+        os.set_inheritable(lock.fileno(), True)
+        os.environ[VARIABLE] = str(lock.fileno())
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+    try:
+        os.execvp(command[0], command)  # noqa: S606 - it is the user's own command
+    except OSError as error:
+        code = 127 if isinstance(error, FileNotFoundError) else 126
+        raise CommandError(code, f"the command {command[0]!r} cannot be run: {error.strerror}") from error
+
+
+def inherit_lock(location: Any) -> bool:
+    """Return whether this program was started with the lock of a place. From then on, writing there takes no lock."""
+    number = os.environ.get(VARIABLE, "")
+    lock = location.inherit_lock(int(number)) if number.isdecimal() and location.has_lock else None
+    _kept.append(lock)
+    return lock is not None
