@@ -111,19 +111,10 @@ def test_command_loads_no_part_of_the_library_in_vain(python: Path, tmp_path: Pa
     assert parts == {"atomic_store"} | {
         f"atomic_store.{name}"
         for name in (
-            *(
-                "cli",
-                "cli._commands",
-                "cli._formats",
-                "cli._parser",
-                "cli._terminal",
-                "errors",
-                "store",
-                "formats",
-                "formats._codec",
-                "formats._json",
-            ),
-            *("locations", "locations.base", "locations._descriptor", "locations._local"),
+            *("cli", "cli._commands", "cli._formats", "cli._output", "cli._parser", "cli._terminal"),
+            *("errors", "store", "formats", "formats._json", "formats.wrappers"),
+            *("formats.wrappers._auto", "formats.wrappers._base", "formats.wrappers._compressed"),
+            *("locations", "locations.local", "locations.local._tempfile"),
         )
     }
 
