@@ -36,7 +36,7 @@ and completion ([Installation](../installation.md)). `man atomic-store` shows th
 {synopsis}
 ```
 
-Arguments that several commands have:
+Options that several commands have:
 
 {shared}
 """
@@ -121,9 +121,9 @@ def synopsis(name: str, parser: argparse.ArgumentParser) -> str:
 
 
 def shared(known: dict[str, tuple[str, argparse.ArgumentParser]]) -> dict[tuple[str, str], int]:
-    """Return the arguments, with their help, that several commands have in the same words."""
+    """Return the options, with their help, that several commands have in the same words."""
     counted = Counter((written(action), action.help or "") for _, parser in known.values() for action in actions(parser))
-    return {argument: count for argument, count in counted.items() if count > 1}
+    return {argument: count for argument, count in counted.items() if count > 1 and argument[0].startswith("-")}
 
 
 def filled(text: str, indent: str = "") -> str:
@@ -171,7 +171,7 @@ def man_page() -> str:
         own = [(written(action), action.help or "") for action in actions(each)]
         parts.append(f".SS {name}\n{roff(each.description or '')}\n{tagged([each for each in own if each not in common])}")
         parts.append(f".PP\n.nf\n{roff(_parser.EXAMPLES[name])}\n.fi")
-    parts.append(f".SH ARGUMENTS OF SEVERAL COMMANDS\n{tagged(list(common))}")
+    parts.append(f".SH OPTIONS OF SEVERAL COMMANDS\n{tagged(list(common))}")
     parts.append(f".SH EXIT STATUS\n{tagged([(str(code), told) for code, told in _parser.EXIT_CODES.items()])}")
     parts.append(f".SH ENVIRONMENT\n{tagged(list(_parser.ENVIRONMENT.items()))}")
     return "\n".join(parts) + "\n"
