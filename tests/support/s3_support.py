@@ -61,12 +61,13 @@ def world(url: str, **changes: str) -> Iterator[None]:
             patch.delenv(name)
         for name, value in {**s3_servers.environment(url), **changes}.items():
             patch.setenv(name, value)
-        before = dict(_client._clients)
+        before = _client._newest
+        _client._newest = None
         try:
             yield
         finally:
-            for settings in set(_client._clients) - set(before):
-                _client._clients.pop(settings).close()
+            _client._after_fork()  # forgets the client of this world
+            _client._newest = before
 
 
 @contextmanager
@@ -147,7 +148,7 @@ class OnS3(Place):
         self.server.poke(location.key, content)
 
 
-PROMISES = ["access", "create", "replace", "complete", "delete", "metadata"]
+PROMISES = ["access", "create", "replace", "complete", "delete", "metadata", "etags"]
 """What check() reports of a place on S3."""
 
 

@@ -1,24 +1,31 @@
-"""S3Object: one object on S3 or a service that speaks its language, read, compared, replaced and deleted as a whole."""
+"""S3Object: one object on S3 or a compatible service, read, compared, replaced and deleted as a whole.
+
+Imports go down: S3Object -> _probe, _upload, _read -> _write -> _requests -> _client -> _errors.
+"""
 
 from __future__ import annotations
 
+import os
+from datetime import UTC, datetime, timedelta
+
 from ...errors import ConflictError, LocationError, LockError
 from .. import ANY, Location, Lock, conflict
-from ._errors import NO_KEY, NO_UPLOAD, Failure
-from ._version import Version
+from ._errors import Failure, with_code
+from ._probe import probe
+from ._read import open_object
+from ._upload import Replacement
+from ._write import delete, resolve_pending
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import timedelta
     from typing import Any
 
     from .. import Finding
     from ._read import Reader
-    from ._upload import Replacement
 
 STALE_AFTER = 86400
-"""Seconds: no commit takes a day; whoever knows better calls abort_stale_uploads()."""
+"""Seconds: no commit takes a day; programs that know better call abort_stale_uploads()."""
 
 _OURS = {"Bucket", "Key", "Body", "IfMatch", "IfNoneMatch", "ContentLength", "ContentMD5", "WriteOffsetBytes"}
 _TYPES = {
@@ -34,25 +41,34 @@ _TYPES = {
 
 
 class S3Object(Location):
-    """One object on S3, replaced all or nothing, and by default only if nobody else has changed it.
+    """One object on S3, replaced all or nothing, and by default only if no other writer has changed it.
 
-    Two programs that run at the same time get a ConflictError instead of a lost update, for a
-    store here has on_conflict="raise" unless it is told otherwise. There are no locks: use update().
+    Two programs that run at the same time get a ConflictError instead of a lost update, because a
+    store here has on_conflict="raise" by default. There are no locks: use update().
 
     Args:
         bucket: the bucket's name, or the ARN of an access point.
         key: the object's key, taken as it is.
-        client: a client of boto3, `boto3.client("s3")` or a session's; never a resource. None: one
-            of this process's own, made once from the environment and ~/.aws.
+        client: a client of boto3, `boto3.client("s3")` or a session's. None: one of this process, made
+            once as boto3.client("s3") makes it: from boto3's default session if the program has set one
+            up, else from AWS_* and ~/.aws.
         put_options: more arguments of put_object, such as {"ServerSideEncryption": "aws:kms",
             "StorageClass": "STANDARD_IA", "ContentType": "text/plain"}. Without a ContentType, it
-            follows from the key's suffix. What also concerns reading (SSECustomerKey) is used there too.
+            follows from the key's suffix. An option that other requests know goes with them too:
+            SSECustomerKey, RequestPayer, ExpectedBucketOwner.
         progress: called with the number of bytes sent or received since its last call.
+        keep_metadata: True: a commit stores again what the object that it replaces has of user metadata,
+            ContentType, ContentEncoding, ContentDisposition, ContentLanguage, CacheControl, Expires and
+            WebsiteRedirectLocation. Otherwise only what put_options name is stored. Tags and ACL are never kept.
+
+    Attributes:
+        bucket, key: as given.
+        put_options, progress: as given.
 
     Raises:
-        TypeError: bucket or key is no str, `client` no client, put_options no dict, or progress no function.
-        LocationError: bucket or key can be none, or an option is the store's own; from the first use: it is
-            no argument of put_object.
+        TypeError: bucket or key is no str, `client` is not a client of S3, put_options no dict, or progress no function.
+        LocationError: bucket or key cannot exist, or an option belongs to the store; from the first use: it is
+            not an argument of put_object.
         MissingLibraryError: boto3 is not installed.
     """
 
@@ -66,148 +82,133 @@ class S3Object(Location):
         client: Any = None,
         put_options: dict[str, Any] | None = None,
         progress: Callable[[int], object] | None = None,
+        keep_metadata: bool = False,
     ) -> None:
-        from . import _client  # here: 150 ms that only a store on S3 pays
+        from ._requests import Requests  # here: boto3 takes 150 ms, and `from atomic_store import *` must not need it
 
-        if client is not None and not hasattr(client, "get_paginator"):
-            raise TypeError(f"client should be a client such as boto3.client('s3'), never a resource or session: {client!r}")
-        self._path = f"s3://{bucket}/{key}"
-        self._boto = _client
-        self.bucket = _text("bucket", bucket, self._path)
-        self.key = _text("key", key, self._path)
+        path = f"s3://{bucket}/{key}"
+        _require_text("bucket", bucket, path)
+        _require_text("key", key, path)
         if key.endswith("/"):
-            raise LocationError(f"path should name one object, and the key of {self._path!r} ends in a slash")
+            raise LocationError(f"path should name one object, and the key of {path!r} ends in a slash")
+        if client is not None:
+            _require_client(client)
         if put_options is not None and not hasattr(put_options, "keys"):
             raise TypeError(f"put_options should be a dict of arguments of put_object, not {put_options!r}")
         if progress is not None and not callable(progress):
             raise TypeError(f"progress should be a function that takes a number of bytes, not {progress!r}")
+        if keep_metadata not in (True, False):
+            raise TypeError(f"keep_metadata should be True or False, not {keep_metadata!r}")
         taken = sorted(_OURS.intersection(put_options or {}))
         if taken:
-            raise LocationError(f"put_options of {self._path!r} should leave {', '.join(taken)} to the store")
-        self.put_options = _with_type(put_options or {}, key)
+            raise LocationError(f"put_options of {path!r} should leave {', '.join(taken)} to the store")
+        self.bucket = bucket
+        self.key = key
+        self.put_options = put_options or {}
         self.progress = progress
-        self._client = client
+        self._arguments = (bucket, key, client, put_options, progress, keep_metadata)
+        self._requests = Requests(bucket, key, client, self.put_options, progress, _default_headers(key), keep_metadata)
 
     def __repr__(self) -> str:
         return f"S3Object({self.bucket!r}, {self.key!r})"
 
+    def __reduce__(self) -> Any:
+        """Make the object anew in the other process, with that process's client."""
+        bucket, key, client, *options = self._arguments
+        if client is not None:
+            raise TypeError(f"{self!r} has a client of its own and cannot be pickled: pass the other process its path")
+        return type(self), (bucket, key, client, *options)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> S3Object:
+        """Return an S3Object with the same client: connections cannot be copied."""
+        bucket, key, client, put_options, progress, keep_metadata = self._arguments
+        return type(self)(bucket, key, client, None if put_options is None else dict(put_options), progress, keep_metadata)
+
     @property
     def path(self) -> str:
         """The URL s3://bucket/key."""
-        return self._path
+        return self._requests.path
 
     @property
     def client(self) -> Any:
         """The client that was given, or the one of this process.
 
         Raises:
-            AccessError, LocationError: the environment's settings give none.
+            AccessError, LocationError, OSError: the environment's settings give none.
         """
-        if self._client is not None:
-            return self._client
-        try:
-            return self._boto.client()
-        except Failure as failure:
-            raise failure.error(self._path, "make a client for") from failure.__cause__
-
-    def call(self, method: str, **arguments: Any) -> Any:
-        """Call a method of the client for this object; what goes wrong is a Failure.
-
-        Raises:
-            LocationError: put_options has what put_object does not know: left out, a misspelled encryption would be none.
-        """
-        client = self.client
-        unknown = sorted(self.put_options.keys() - self._boto.known(client, "put_object"))
-        if unknown:
-            raise LocationError(
-                f"put_options of {self._path!r} should be arguments of put_object, and {', '.join(unknown)} is none"
-            )
-        return self._boto.call(client, method, {"Bucket": self.bucket, "Key": self.key, **arguments}, self.put_options)
+        return self._requests.client
 
     def read(self, exact: bool = False) -> Reader | None:  # noqa: ARG002 - an ETag is exact
-        """Open the object, or return None when there is none: the service says "NoSuchKey", and nothing else will do.
+        """Open the object, or return None if it does not exist: only if the service says "NoSuchKey".
 
         Raises:
-            AccessError: the service does not let us; a missing key looks the same to those who may not list the bucket.
+            AccessError: the service refuses; without s3:ListBucket it refuses a missing key as well.
             LocationError: the bucket does not exist, or is elsewhere.
             OSError: anything else; ConnectionError: no answer.
         """
-        from ._read import Reader
-
-        try:
-            return Reader(self, self.call("get_object"))
-        except Failure as failure:
-            if failure.code == NO_KEY:
-                return None
-            raise failure.error(self._path, "read") from failure.__cause__
+        return open_object(self._requests)
 
     def version(self, known: object = None) -> object:
-        """Say which version is stored now; `known` itself where that is what is stored."""
+        """Return the version that is stored now; `known` itself if that is what is stored."""
         try:
-            found = self.look()
+            found = self._requests.head()
         except Failure as failure:
-            raise failure.error(self._path, "look at") from failure.__cause__
+            raise failure.error(self.path, "look at") from failure.__cause__
         if found is None:
-            # HEAD's 404 has no code: it may be the bucket that is missing. GET says which.
+            # The 404 of a HEAD has no code: it may be the bucket that is missing. GET tells.
             file = self.read()
             if file is None:
                 return None
             with file:
                 return file.version
-        return known if isinstance(known, Version) and known.is_pending_as(found) else found
+        return known if known == found else found
 
     def replace(self, expected: object = ANY, exact: bool = False) -> Replacement:  # noqa: ARG002 - an ETag is exact
         """Replace the object by what the block writes, all or nothing; see Location.replace.
 
-        Up to 8 MB are one request; more is sent in parts while the block writes.
+        Up to 8 MB are one request. A larger content is sent in parts while the block writes.
         """
-        from ._upload import Replacement
-
-        return Replacement(self, expected)
+        return Replacement(self._requests, expected)
 
     def delete(self, expected: object = ANY) -> None:
-        """Delete the object; that there is none is no error.
+        """Delete the object. A missing object is not an error.
 
         Raises:
             ConflictError: the object is not the expected version. A service that does not know
-                conditional deletes is asked right before; a change in between goes with the object.
+                conditional deletes is asked right before; a change in between is deleted.
             UncertainCommitError: no answer came, and nobody knows.
         """
-        from ._write import delete
-
         if expected is not ANY:
-            expected = self.settle(expected)
-            found = self.version(expected)
+            expected = resolve_pending(self._requests, expected)
+            found = self.version()
             if found != expected:
-                raise conflict(self._path, expected, found)
+                raise conflict(self.path, expected, found)
             if found is None:
                 return
-        delete(self, expected)
+            expected = found
+        delete(self._requests, expected)
 
     def set_aside(self, version: object) -> str:
-        """Copy the object to KEY.corrupt-<UTC time>-<4 hex digits> and delete it; give the copy's URL.
+        """Copy the object to KEY.corrupt-<UTC time>-<4 hex digits> and delete it; return the URL of the copy.
 
         Raises:
             ConflictError: the object is no longer this version.
             AccessError, OSError: it cannot be copied; it was left alone.
         """
-        import os
-        from datetime import UTC, datetime
-
         # Random as well: not every service refuses to copy over what exists.
         name = f"{self.key}.corrupt-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.urandom(2).hex()}"
         source = {"Bucket": self.bucket, "Key": self.key}
         try:
-            self.call("copy_object", Key=name, CopySource=source)
+            self._requests.call("copy_object", Key=name, CopySource=source)
         except Failure as failure:
-            if failure.code != NO_KEY:
-                raise failure.error(self._path, "set aside") from failure.__cause__
-            raise conflict(self._path, version, None) from failure.__cause__
+            if not failure.nothing_stored:
+                raise failure.error(self.path, "set aside") from failure.__cause__
+            raise with_code(conflict(self.path, version, None), failure) from failure.__cause__
         try:
             self.delete(version)
         except ConflictError as error:
             try:
-                self.call("delete_object", Key=name)  # nobody knows whether it is a copy of this version
+                self._requests.call("delete_object", Key=name)  # nobody knows whether it is a copy of this version
             except Failure as failure:
                 error.add_note(f"the copy 's3://{self.bucket}/{name}' could not be removed: {failure}")
             raise
@@ -219,14 +220,10 @@ class S3Object(Location):
         Raises:
             LockError: always.
         """
-        raise LockError(f"there are no locks at {self._path!r}: use update(fn), which loses nobody's update")
-
-    def receive(self, body: Any, size: int | None) -> bytes:
-        """Read from the body of an answer; what goes wrong is a Failure."""
-        return self._boto.read(body, size)
+        raise LockError(f"there are no locks at {self.path!r}: use update(fn), which loses no update")
 
     def abort_stale_uploads(self, older_than: timedelta | float) -> int:
-        """Abort multipart uploads of this very key that killed programs have left; say how many.
+        """Abort multipart uploads of this very key that killed programs have left. Return how many.
 
         Args:
             older_than: a timedelta or seconds. A younger upload may still be at work: choose more
@@ -237,9 +234,10 @@ class S3Object(Location):
             AccessError, OSError: uploads cannot be listed (s3:ListBucketMultipartUploads) or aborted.
         """
         try:
-            return sum(self.abort_upload(upload["UploadId"]) for upload in self._stale_uploads(older_than))
+            stale, _ = self._uploads_by_age(older_than)
+            return sum(self._requests.abort_upload(upload["UploadId"]) for upload in stale)
         except Failure as failure:
-            raise failure.error(self._path, "abort unfinished uploads of") from failure.__cause__
+            raise failure.error(self.path, "abort unfinished uploads of") from failure.__cause__
 
     def clean(self, dry_run: bool = False) -> list[tuple[str, OSError | None]]:
         """Abort the uploads of this key that were begun more than a day ago; see Location.clean and abort_stale_uploads.
@@ -248,92 +246,82 @@ class S3Object(Location):
             AccessError, OSError: uploads cannot be listed (s3:ListBucketMultipartUploads) or aborted.
         """
         try:
+            stale, _ = self._uploads_by_age(STALE_AFTER)
             return [
-                (f"upload {upload['UploadId']}, begun {upload['Initiated']:%Y-%m-%dT%H:%M:%SZ}", None)
-                for upload in self._stale_uploads(STALE_AFTER)
-                if dry_run or self.abort_upload(upload["UploadId"])
+                (_described(upload), None) for upload in stale if dry_run or self._requests.abort_upload(upload["UploadId"])
             ]
         except Failure as failure:
-            raise failure.error(self._path, "abort unfinished uploads of") from failure.__cause__
+            raise failure.error(self.path, "abort unfinished uploads of") from failure.__cause__
+
+    def left_by_clean(self) -> list[tuple[str, str]]:
+        """Return the uploads of this key that clean() leaves alone, each with the reason.
+
+        Raises:
+            AccessError, OSError: uploads cannot be listed (s3:ListBucketMultipartUploads).
+        """
+        try:
+            _, young = self._uploads_by_age(STALE_AFTER)
+        except Failure as failure:
+            raise failure.error(self.path, "list unfinished uploads of") from failure.__cause__
+        return [(_described(upload), "younger than a day, so it may belong to a commit") for upload in young]
 
     def probe(self) -> list[Finding]:
         """Find out which promises the service keeps, with these credentials; see Location.probe."""
-        from ._probe import probe
-
-        return probe(self)
-
-    def beside(self, tail: str) -> S3Object:
-        """Give an object whose key is this one's and `tail`, with the same client and options."""
         # 1024 bytes of UTF-8 are the most that a key may have.
-        begin = self.key.encode()[: 1024 - len(tail)].decode(errors="ignore")
-        return S3Object(self.bucket, begin + tail, self._client, self.put_options)
+        tail = f".{os.urandom(8).hex()}.check"
+        scratch = self.key.encode()[: 1024 - len(tail)].decode(errors="ignore") + tail
+        return probe(self._requests, self._requests.beside(scratch))
 
-    def _stale_uploads(self, older_than: timedelta | float) -> list[Any]:
-        """List the unfinished uploads of this key that are older than so many seconds; see abort_stale_uploads."""
-        from datetime import UTC, datetime, timedelta
-
+    def _uploads_by_age(self, older_than: timedelta | float) -> tuple[list[Any], list[Any]]:
+        """List the unfinished uploads of this key: those that are older than so many seconds, and the others."""
         age = older_than if isinstance(older_than, timedelta) else timedelta(seconds=older_than)
         if age < timedelta(0):
             raise ValueError(f"older_than should be a timedelta or seconds from 0 up, not {older_than!r}")
         limit = datetime.now(UTC) - age
-        return [upload for upload in self._uploads() if upload["Initiated"] <= limit]
-
-    def _uploads(self) -> list[Any]:
-        """List the unfinished uploads of this key, and not of those that only begin like it."""
-        try:
-            pages = list(
-                self._boto.pages(self.client, "list_multipart_uploads", {"Bucket": self.bucket, "Prefix": self.key})
-            )
-        except Failure as failure:
-            if failure.code != NO_UPLOAD:  # rclone's way to say that there are none
-                raise
-            return []
-        return [upload for page in pages for upload in page.get("Uploads", ()) if upload["Key"] == self.key]
-
-    def abort_upload(self, upload: str) -> bool:
-        """Abort a multipart upload by its id; False: there is none such any more."""
-        try:
-            self.call("abort_multipart_upload", UploadId=upload)
-        except Failure as failure:
-            if failure.code != NO_UPLOAD:
-                raise
-            return False  # it was finished or aborted meanwhile
-        return True
-
-    def look(self) -> Version | None:
-        """Ask for the version without the content; None for 404, whatever it is that is missing."""
-        try:
-            return Version.of(self.call("head_object"))
-        except Failure as failure:
-            if failure.status == 404:
-                return None
-            raise
-
-    def settle(self, expected: object) -> object:
-        """Give the version to expect after a commit whose outcome or ETag was not known: look for its write id.
-
-        Raises:
-            ConflictError: neither that commit nor what it was to replace is stored.
-        """
-        if not isinstance(expected, Version) or expected.etag is not None:
-            return expected
-        found = self.version()
-        if isinstance(found, Version) and expected.is_pending_as(found):
-            return found
-        if expected.pending is not None and found == expected.base:
-            return found
-        raise conflict(self._path, expected, found)
+        stale: list[Any] = []
+        young: list[Any] = []
+        for upload in self._requests.uploads():
+            (stale if upload["Initiated"] <= limit else young).append(upload)
+        return stale, young
 
 
 def from_url(url: str) -> S3Object:
-    """Give the object that s3://bucket/key names; the key is taken as it is, without any decoding."""
-    bucket, _, key = url.partition("://")[2].partition("/")
+    """Return the object that s3://bucket/key names. The key is taken as it is, without any decoding.
+
+    The bucket may be the ARN of an access point, which has slashes of its own.
+    """
+    rest = url.partition("://")[2]
+    parts = 1
+    if rest.startswith("arn:"):
+        resource = rest.split(":", 5)[-1]
+        parts = (4 if resource.startswith("outpost/") else 2) if "/" in resource.split(":")[0] else 1
+    pieces = rest.split("/", parts)
+    bucket, key = "/".join(pieces[:parts]), "".join(pieces[parts:])
     if not bucket or not key:
         raise LocationError(f"path should be s3://bucket/key, with both of them, not {url!r}")
     return S3Object(bucket, key)
 
 
-def _text(what: str, text: Any, path: str) -> str:
+def _described(upload: Any) -> str:
+    return f"upload {upload['UploadId']}, begun {upload['Initiated']:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _require_client(client: Any) -> None:
+    """Refuse what is not a client of S3, with the line that works."""
+    meta = getattr(client, "meta", None)
+    if hasattr(meta, "client"):
+        raise TypeError(f"client should be a client, and not the resource {client!r}: pass client=resource.meta.client")
+    if hasattr(client, "get_credentials"):
+        make = "client" if hasattr(client, "client") else "create_client"
+        raise TypeError(f'client should be a client, and not the session {client!r}: pass client=session.{make}("s3")')
+    if not hasattr(client, "get_paginator") or hasattr(client, "__aenter__"):
+        raise TypeError(f'client should be a client of boto3: pass client=boto3.client("s3"), not {client!r}')
+    service = getattr(getattr(meta, "service_model", None), "service_name", "s3")
+    if service != "s3":
+        raise TypeError(f'client should be a client of S3, and this is one of {service}: pass client=boto3.client("s3")')
+
+
+def _require_text(what: str, text: Any, path: str) -> None:
     if not isinstance(text, str):
         raise TypeError(f"{what} should be a str, not {text!r}")
     if not text or "\0" in text:
@@ -342,10 +330,9 @@ def _text(what: str, text: Any, path: str) -> str:
         text.encode()
     except UnicodeEncodeError as error:
         raise LocationError(f"{what} should be text that can be encoded, not {text!r} in {path!r} ({error})") from error
-    return text
 
 
-def _with_type(options: dict[str, Any], key: str) -> dict[str, Any]:
-    """Add the content type that the key's suffix stands for, unless the user has one."""
+def _default_headers(key: str) -> dict[str, str]:
+    """Return the content type for the key's suffix."""
     kind = _TYPES.get(key.rpartition("/")[2].rpartition(".")[2].lower())
-    return options if kind is None else {"ContentType": kind, **options}
+    return {} if kind is None else {"ContentType": kind}

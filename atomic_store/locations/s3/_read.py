@@ -12,16 +12,26 @@ if TYPE_CHECKING:
 
     from _typeshed import WriteableBuffer
 
-    from . import S3Object
+    from ._requests import Requests
+
+
+def open_object(requests: Requests) -> Reader | None:
+    """Open the object, or return None if it does not exist; see S3Object.read."""
+    try:
+        return Reader(requests, requests.call("get_object"))
+    except Failure as failure:
+        if failure.nothing_stored:
+            return None
+        raise failure.error(requests.path, "read") from failure.__cause__
 
 
 class Reader(StoredFile):
     """The content of an object, read as a stream; one that ends early is an error."""
 
-    def __init__(self, place: S3Object, answer: Any) -> None:
-        self.name = place.path
+    def __init__(self, requests: Requests, answer: Any) -> None:
+        self.name = requests.path
         self.size = answer.get("ContentLength")
-        self._place = place
+        self._requests = requests
         self._body = answer["Body"]
         self._version = Version.of(answer)
 
@@ -31,37 +41,34 @@ class Reader(StoredFile):
         return self._version
 
     def readable(self) -> bool:
-        """Say yes."""
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int:
-        """Read what comes next into the buffer."""
         view = memoryview(buffer).cast("B")
-        data = self._take(min(len(view), PIECE))  # not what a damaged pickle claims to need
+        data = self._receive(min(len(view), PIECE))  # a damaged pickle may claim to need gigabytes
         view[: len(data)] = data
         return len(data)
 
     def readall(self) -> bytes:
-        """Read all the rest, in one piece unless somebody wants to see the progress."""
-        if self._place.progress is None:
-            return self._take(None)
+        if self._requests.progress is None:
+            return self._receive(None)
         pieces: list[bytes] = []
-        while data := self._take(PIECE):
+        while data := self._receive(PIECE):
             pieces.append(data)
         return b"".join(pieces)
 
-    def _take(self, size: int | None) -> bytes:
+    def _receive(self, size: int | None) -> bytes:
         if self.closed:
             raise ValueError(f"read from the closed file of {self.name!r}")
         try:
-            data = self._place.receive(self._body, size)
+            data = self._requests.receive(self._body, size)
         except Failure as failure:
             raise failure.error(self.name, "read to its end") from failure.__cause__
-        if data and self._place.progress is not None:
-            self._place.progress(len(data))
+        if data and self._requests.progress is not None:
+            self._requests.progress(len(data))
         return data
 
     def close(self) -> None:
-        """Give the connection back, or close it where something was left unread."""
+        """Return the connection to the pool, or close it if the content was not read to its end."""
         self._body.close()
         super().close()

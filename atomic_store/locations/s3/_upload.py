@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import os
+import tempfile
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
 from .. import StoredFile
 from ._errors import NO_UPLOAD, Failure
-from ._write import ATTEMPTS, Write, pause
+from ._write import ATTEMPTS, Write, pause, resolve_pending
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,28 +17,29 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
 
-    from _typeshed import ReadableBuffer
+    from _typeshed import ReadableBuffer, WriteableBuffer
 
-    from . import S3Object
+    from ._requests import Requests
     from ._version import Version
 
 PART = 8 << 20
-"""Bytes of a part; the least that S3 takes is 5 MB."""
+"""Bytes of a part; S3 accepts no less than 5 MB."""
 PARALLEL = 3
 """How many parts are on their way at once: with the one that is being filled, memory for four."""
 SAME_SIZE = 1000
-"""How many parts have one size before it doubles: 10,000 parts, the most there can be, then hold more than 5 TB."""
+"""How many parts have one size before it doubles: 10,000 parts, the most S3 accepts, then hold more than 5 TB."""
 
 
 class Replacement:
-    """One replacement of an object: the block writes, its clean end publishes."""
+    """One replacement of an object: the block writes, its end without an exception publishes."""
 
-    def __init__(self, place: S3Object, expected: object) -> None:
-        self._place = place
+    def __init__(self, requests: Requests, expected: object) -> None:
+        self._requests = requests
         self._expected = expected
 
-    def __enter__(self) -> NewObject:
-        self._file = NewObject(self._place, Write(self._place, self._place.settle(self._expected)))
+    def __enter__(self) -> NewContent:
+        write = Write(self._requests, resolve_pending(self._requests, self._expected))
+        self._file = NewContent(self._requests, write)
         return self._file
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -52,17 +55,22 @@ class Replacement:
             self._file.close()
 
 
-class NewObject(StoredFile):
-    """The content of the new object: binary, written from front to back."""
+class NewContent(StoredFile):
+    """The content of the new object: a binary file that is sent in parts while it is written from front to back.
 
-    def __init__(self, place: S3Object, write: Write) -> None:
-        self.name = place.path
-        self._place = place
+    A seek() before the first part was sent spools the file instead. It is then a temporary file, in memory
+    up to 8 MB and on disk beyond, that can be read back and truncated, and it is sent when the block ends.
+    """
+
+    def __init__(self, requests: Requests, write: Write) -> None:
+        self.name = requests.path
+        self._requests = requests
         self._write = write
         self._buffer = bytearray()
         self._room = PART
-        self._size = 0
+        self._sent = 0
         self._upload: Upload | None = None
+        self._spool: Any = None
         self._published: Version | None = None
         self._failure: BaseException | None = None
 
@@ -72,174 +80,237 @@ class NewObject(StoredFile):
         return self._published
 
     def writable(self) -> bool:
-        """Say yes."""
         return True
 
-    def tell(self) -> int:
-        """Say how many bytes were written."""
-        return self._size
+    def readable(self) -> bool:
+        return self._spool is not None
+
+    def seekable(self) -> bool:
+        return self._upload is None
 
     def write(self, data: ReadableBuffer) -> int:
-        """Take all of the bytes; whenever a part is full and more comes, send it."""
-        if self.closed:
-            raise ValueError(f"write to the closed file of {self.name!r}")
-        self._require_whole()
-        view = memoryview(data).cast("B")
-        size = len(view)
+        """Take all of the bytes. When a part is full and more comes, send the part."""
+        if self._failure is not None or self.closed:
+            self._raise_failure()
+        size = len(data) if data.__class__ is bytes else memoryview(data).nbytes
         try:
-            while view:
-                if len(self._buffer) == self._room:
-                    self._send_part()
-                taken = view[: self._room - len(self._buffer)]
-                self._buffer += taken
-                view = view[len(taken) :]
+            if self._spool is not None:
+                self._spool.write(data)
+            elif len(self._buffer) + size <= self._room:
+                self._buffer += data  # a serializer comes here a million times
+            else:
+                self._write_parts(memoryview(data).cast("B"))
         except BaseException as error:
             self._failure = error
             raise
-        self._size += size
         return size
 
-    def _require_whole(self) -> None:
-        """Raise the error of a write that has failed: a dump that swallows it shall not publish what is left."""
-        if self._failure is not None:
-            raise self._failure
+    def tell(self) -> int:
+        return self._sent + len(self._buffer) if self._spool is None else self._spool.tell()
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        """Move in the file, which is spooled from the first call on.
+
+        Raises:
+            UnsupportedOperation: a part was sent already. A format that seeks late calls seek() before it writes.
+        """
+        self._require_spool().seek(offset, whence)
+        return self.tell()
+
+    def truncate(self, size: int | None = None, /) -> int:
+        """Cut or extend the file, which is spooled as by seek()."""
+        spool = self._require_spool()
+        size = self.tell() if size is None else size
+        spool.truncate(size)
+        return size
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """Read back what was written; seek() comes before."""
+        if self._spool is None:
+            raise io.UnsupportedOperation(f"the new file of {self.name!r} can be read only after a seek()")
+        view = memoryview(buffer).cast("B")
+        data = self._spool.read(len(view))
+        view[: len(data)] = data
+        return len(data)
 
     def publish(self) -> None:
         """Make what was written the object's content."""
-        self._require_whole()
+        if self._failure is not None:
+            raise self._failure
+        if self._spool is not None:
+            self._spool.seek(0)
+            while data := self._spool.read(PART):
+                self._write_parts(memoryview(data))
         if self._upload is None:
             self._published = self._put()
         else:
             self._send_part()
-            self._published = self._upload.complete(self._write)
+            self._published = self._upload.complete(self._write, self._sent)
 
     def abort(self, error: BaseException) -> None:
-        """Leave nothing behind; what cannot be removed is named in a note."""
+        """Leave nothing behind. What cannot be removed is named in a note."""
         if self._upload is not None:
             self._upload.abort(error)
 
+    def close(self) -> None:
+        if self._spool is not None:
+            self._spool.close()
+        super().close()
+
+    def _raise_failure(self) -> None:
+        """Raise an earlier write error again, so that a format that swallowed it cannot publish a truncated file."""
+        if self._failure is not None:
+            raise self._failure
+        raise ValueError(f"write to the closed file of {self.name!r}")
+
+    def _require_spool(self) -> Any:
+        if self._failure is not None or self.closed:
+            self._raise_failure()
+        if self._upload is not None:
+            raise io.UnsupportedOperation(
+                f"{PART >> 20} MB of the new file of {self.name!r} were sent already, and cannot be changed: "
+                "call seek(0) before the first write, so that the file is spooled"
+            )
+        if self._spool is None:
+            self._spool = tempfile.SpooledTemporaryFile(PART)  # noqa: SIM115 - close() closes it
+            self._spool.write(self._buffer)
+            self._buffer = bytearray()
+        return self._spool
+
+    def _write_parts(self, view: memoryview) -> None:
+        while view:
+            if len(self._buffer) == self._room:
+                self._send_part()
+            taken = view[: self._room - len(self._buffer)]
+            self._buffer += taken
+            view = view[len(taken) :]
+
     def _send_part(self) -> None:
         if self._upload is None:
-            self._upload = Upload(self._place)
+            self._upload = Upload(self._requests)
             self._upload.begin(self._write.options)
         part, self._buffer = self._buffer, bytearray()
+        self._sent += len(part)
         self._room = PART << self._upload.send(part) // SAME_SIZE
 
     def _put(self) -> Version:
         # Before, not after: what progress raises must not make a failure of a commit that is stored.
-        if self._buffer and self._place.progress is not None:
-            self._place.progress(len(self._buffer))
+        if self._buffer and self._requests.progress is not None:
+            self._requests.progress(len(self._buffer))
 
         def send(condition: dict[str, Any]) -> Any:
-            return self._place.call("put_object", Body=self._buffer, **self._write.options, **condition)
+            return self._requests.call("put_object", Body=self._buffer, **self._write.options, **condition)
 
-        return self._write.publish(send, repeatable=True)
+        return self._write.publish(send, len(self._buffer), repeatable=True)
 
 
 class Upload:
-    """A multipart upload. All its requests are made by threads of its own.
+    """A multipart upload. Its requests are made by threads of its own, up to the completion.
 
-    That is also why Ctrl-C loses nothing: it strikes the main thread, never between an answer and
-    the note of what was answered. Who aborts waits for the requests, and then knows what there is.
-    The pool could not tell: Ctrl-C while it starts a thread leaves one that it does not know.
+    So Ctrl-C loses nothing: it interrupts the main thread, never between an answer and the note of what was
+    answered. abort() waits for the requests, and then knows what there is. Where no thread can be started, because
+    the interpreter is exiting or the process has too many, the calling thread makes the requests.
     """
 
-    def __init__(self, place: S3Object) -> None:
-        self._place = place
-        self._threads = ThreadPoolExecutor(PARALLEL, "atomic_store upload")
+    def __init__(self, requests: Requests) -> None:
+        self._requests = requests
         self._free = threading.Semaphore(PARALLEL)
         self._id: str | None = None
         self._count = 0
         self._parts: dict[int, dict[str, Any]] = {}
         self._failure: BaseException | None = None
         self._sent = 0
-        self._requests = threading.Condition()
+        self._changed = threading.Condition()
         self._running = 0
         self._over = False
 
     def begin(self, options: dict[str, Any]) -> None:
-        """Start the upload; the metadata goes along here and never again."""
-        self._threads.submit(self._run, self._begin, options).result()
+        """Start the upload. The metadata goes along here and never again."""
+        self._start(self._begin, options)
+        self._wait_for(lambda: self._id is not None)
+        self._raise_failure("begin an upload to")
 
     def send(self, part: bytearray) -> int:
-        """Send one more part as soon as there is a free thread; give how many there are then."""
+        """Send one more part as soon as a slot is free. Return the number of parts."""
         self._free.acquire()
-        self._raise_failure()
+        self._raise_failure("upload a part of")
         self._report()
         self._count += 1
-        self._threads.submit(self._run, self._send, self._count, part)
+        self._start(self._send, self._count, part)
         return self._count
 
-    def complete(self, write: Write) -> Version:
+    def complete(self, write: Write, size: int) -> Version:
         """Wait for all parts and publish them."""
-        self._threads.shutdown()
-        self._raise_failure()
+        self._wait_for(lambda: len(self._parts) == self._count)
+        self._raise_failure("upload a part of")
         self._report()
         parts = [self._parts[number] for number in range(1, self._count + 1)]
 
         def send(condition: dict[str, Any]) -> Any:
-            return self._place.call(
+            return self._requests.call(
                 "complete_multipart_upload", UploadId=self._id, MultipartUpload={"Parts": parts}, **condition
             )
 
         # Some services ignore the condition of a completion: at least do not overwrite what can be seen.
         write.require()
         # "409" ends the upload on S3, and its parts are not in memory any more.
-        return write.publish(send, repeatable=False)
+        return write.publish(send, size, repeatable=False)
 
     def abort(self, error: BaseException) -> None:
-        """Wait for what is on its way, then abort: a part that arrives later would stay."""
-        with self._requests:
+        """Wait for the requests under way, then abort: a part that arrives later would stay."""
+        with self._changed:
             self._over = True
-            self._requests.wait_for(lambda: not self._running)
-        self._threads.shutdown(cancel_futures=True)
+            self._changed.wait_for(lambda: not self._running)
         if self._id is None:
             return
         try:
-            self._place.abort_upload(self._id)
+            self._requests.abort_upload(self._id)
         except Exception as failure:  # noqa: BLE001 - whatever it is, the error that led here is the one to raise
             error.add_note(
-                f"the unfinished upload {self._id} of {self._place.path!r} could not be aborted ({failure}): "
+                f"the unfinished upload {self._id} of {self._requests.path!r} could not be aborted ({failure}): "
                 "abort_stale_uploads() removes it"
             )
 
+    def _start(self, request: Callable[..., None], *args: Any) -> None:
+        thread = threading.Thread(target=self._run, args=(request, *args), name="atomic_store upload")
+        try:
+            thread.start()
+        except RuntimeError:
+            self._run(request, *args)
+
     def _run(self, request: Callable[..., None], *args: Any) -> None:
-        """Make a request in this thread, unless it is too late for that."""
-        with self._requests:
+        """Make a request in this thread, unless the upload was given up before."""
+        with self._changed:
             if self._over:
                 return
             self._running += 1
         try:
             request(*args)
+        except BaseException as failure:  # noqa: BLE001 - handed to the thread that writes
+            self._failure = self._failure or failure
         finally:
-            with self._requests:
+            with self._changed:
                 self._running -= 1
-                self._requests.notify_all()
+                self._changed.notify_all()
 
     def _begin(self, options: dict[str, Any]) -> None:
-        try:
-            self._id = self._place.call("create_multipart_upload", **options)["UploadId"]
-        except Failure as failure:
-            raise failure.error(self._place.path, "begin an upload to") from failure.__cause__
+        self._id = self._requests.call("create_multipart_upload", **options)["UploadId"]
 
     def _send(self, number: int, part: bytearray) -> None:
         try:
             answer = self._send_patiently(number, part)
-        except BaseException as failure:  # noqa: BLE001 - handed to the thread that writes
-            self._failure = self._failure or failure
-        else:
             self._parts[number] = {"PartNumber": number, **self._named(answer)}
-            with self._requests:
+            with self._changed:
                 self._sent += len(part)
         finally:
             self._free.release()
 
     def _send_patiently(self, number: int, part: bytearray) -> Any:
-        """Send a part until it is there: sending it again does no harm, and botocore gives up early after many faults."""
+        """Send a part until it is stored: sending it again does no harm, and botocore gives up after a few faults."""
         attempt = 0
         while True:
             try:
-                return self._place.call("upload_part", UploadId=self._id, PartNumber=number, Body=part)
+                return self._requests.call("upload_part", UploadId=self._id, PartNumber=number, Body=part)
             except Failure as failure:
                 attempt += 1
                 if failure.refused or failure.code == NO_UPLOAD or attempt == ATTEMPTS or self._failure is not None:
@@ -247,8 +318,8 @@ class Upload:
                 pause(attempt)
 
     def _named(self, answer: Any) -> dict[str, Any]:
-        """Give what the completion must repeat of a part: its ETag, and its checksum if the user has asked for one."""
-        checksums = "ChecksumAlgorithm" in self._place.put_options
+        """Return what the completion repeats of a part: its ETag, and its checksum if put_options ask for one."""
+        checksums = "ChecksumAlgorithm" in self._requests.put_options
         return {
             name: value
             for name, value in answer.items()
@@ -256,13 +327,17 @@ class Upload:
         }
 
     def _report(self) -> None:
-        with self._requests:
+        with self._changed:
             sent, self._sent = self._sent, 0
-        if sent and self._place.progress is not None:
-            self._place.progress(sent)
+        if sent and self._requests.progress is not None:
+            self._requests.progress(sent)
 
-    def _raise_failure(self) -> None:
+    def _wait_for(self, done: Callable[[], bool]) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._failure is not None or done())
+
+    def _raise_failure(self, doing: str) -> None:
         if isinstance(self._failure, Failure):
-            raise self._failure.error(self._place.path, "upload a part of") from self._failure.__cause__
+            raise self._failure.error(self._requests.path, doing) from self._failure.__cause__
         if self._failure is not None:
             raise self._failure

@@ -8,7 +8,6 @@ import stat
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -100,19 +99,6 @@ def test_close_that_fails_after_an_error_is_told_beside_it(path: Path, monkeypat
     finally:
         fails.clear()
     assert os.listdir(path.parent) == []
-
-
-def test_service_that_calls_no_uploads_an_error_has_none_to_abort(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As rclone does, a service may answer a listing of no uploads with NoSuchUpload: that is an empty list."""
-    require(find_spec("boto3") is not None, "needs boto3: pip install 'atomic-store[s3]'")
-    from atomic_store.locations.s3 import _client, _errors
-
-    def none(*_: object) -> Any:
-        raise _errors.Failure(_errors.NO_UPLOAD, 404, False, True, "there are none")
-
-    monkeypatch.setattr(_client, "pages", none)
-    place: Any = atomic_store.S3Object("bucket", "key", client=SimpleNamespace(get_paginator=None))
-    assert place.abort_stale_uploads(0) == 0
 
 
 @pytest.mark.parametrize(

@@ -244,7 +244,7 @@ def test_object_that_appears_between_two_looks_is_seen(server: Server) -> None:
     """HEAD finds nothing, and the GET that asks what is missing finds an object: that is the version."""
     place = S3Object(server.bucket, server.new_key())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(place, "look", lambda: server.poke(place.key, b"new"))
+        patch.setattr(place._requests, "head", lambda: server.poke(place.key, b"new"))
         version = place.version()
     assert version == place.version()
     assert version is not None

@@ -51,7 +51,7 @@ def test_client_is_made_once(server: Server) -> None:
 
 
 def test_changed_environment_is_not_ignored(server: Server, moto: Server) -> None:
-    """Other settings mean another client, and the first ones the first client again."""
+    """Other settings mean another client; the first settings mean the first service again."""
     place = S3Object(server.bucket, server.new_key())
     first = place.client
     with world(moto.url):
@@ -87,13 +87,12 @@ def test_child_begins_without_clients(server: Server) -> None:
     """What runs in the child of a fork forgets the clients and takes a new lock: the old one may be held for ever."""
     from atomic_store.locations.s3 import _client
 
-    mine, lock, clients = _client.client(), _client._making, dict(_client._clients)
+    mine, lock, newest = _client.client(), _client._making, _client._newest
     _client._after_fork()
     assert _client._making is not lock
     assert _client.client() is not mine
     _client.client().close()
-    _client._clients.clear()
-    _client._clients.update(clients)
+    _client._newest = newest
 
 
 def test_profile_says_where_and_who(server: Server, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from support import require
 import atomic_store
 from atomic_store import AccessError, S3Object
 from atomic_store.locations import s3
-from atomic_store.locations.s3 import _upload
+from atomic_store.locations.s3 import _requests, _upload
 from atomic_store.locations.s3._upload import PART, SAME_SIZE
 
 __all__ = ["hasty", "proxy", "shared_proxy"]
@@ -192,13 +192,15 @@ def test_failed_abort_does_not_hide_the_reason(place: S3Object, server: Server, 
 def test_error_of_our_own_in_a_thread_is_not_swallowed(server: Server, proxy: Proxy) -> None:
     """Whatever ends a thread that sends parts ends the commit, as itself."""
 
-    class Broken(S3Object):
+    class Broken(_requests.Requests):
         def call(self, method: str, **arguments: Any) -> Any:
             if method == "upload_part":
                 raise MemoryError("in a thread")
             return super().call(method, **arguments)
 
-    with pytest.raises(MemoryError, match="in a thread"), Broken(server.bucket, server.new_key()).replace() as file:
+    place = S3Object(server.bucket, server.new_key())
+    place._requests.__class__ = Broken
+    with pytest.raises(MemoryError, match="in a thread"), place.replace() as file:
         file.write(bytes(9 * MB))
     assert server.uploads() == []
 
@@ -254,7 +256,7 @@ def test_ctrl_c_while_a_thread_starts_leaves_no_upload(
 def test_thread_that_comes_too_late_sends_nothing(place: S3Object) -> None:
     """A thread that begins only after the upload was given up makes no request: nobody would take back what it does."""
     made: list[int] = []
-    upload = _upload.Upload(place)
+    upload = _upload.Upload(place._requests)
     upload._run(made.append, 1)
     upload.abort(KeyboardInterrupt())
     upload._run(made.append, 2)
