@@ -181,21 +181,26 @@ def check(args: argparse.Namespace) -> int:
 
 
 def clean(args: argparse.Namespace) -> int:
-    """Remove what killed programs have left."""
+    """Remove what killed programs have left, and say what is left alone."""
     location = writable(args.location)
     found = location.clean(dry_run=args.dry_run)
+    spared: dict[str, str] = dict(location.left_by_clean())
     gone = [name for name, error in found if error is None]
-    left = {name: message_of(error) for name, error in found if error is not None}
+    failed = {name: message_of(error) for name, error in found if error is not None}
     if args.json:
-        say(compact({"location": location.path, "dry_run": args.dry_run, "removed": gone, "left": left}))
+        facts = {"dry_run": args.dry_run, "removed": gone, "left": failed, "left_alone": spared}
+        say(compact({"location": location.path, **facts}))
     else:
         for name in gone:
             say(f"{'would remove' if args.dry_run else 'removed'} {name}")
         if not found:
             say(f"{location.path!r}: nothing to remove")
-    if left:
-        facts = "; ".join(f"{name}: {why}" for name, why in left.items())
-        raise CommandError(1, f"not everything can be removed: {facts}")
+        reasons = list(spared.values())
+        for reason in dict.fromkeys(reasons):
+            say(f"left alone: {reasons.count(reason)}, {reason}")
+    if failed:
+        told = "; ".join(f"{name}: {why}" for name, why in failed.items())
+        raise CommandError(1, f"not everything can be removed: {told}")
     return 0
 
 

@@ -178,6 +178,10 @@ class Location(ABC):
         """
         raise NotImplementedError(f"a {type(self).__name__} cannot be cleaned: it has no clean()")
 
+    def left_by_clean(self) -> list[tuple[str, str]]:
+        """Return what clean() leaves alone because it may belong to a program at work, each with the reason."""
+        return []
+
 
 class Finding:
     """What was found out about one promise of a place; a probe() makes them, which raises nothing.

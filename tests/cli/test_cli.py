@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import errno
+import fcntl
 import functools
 import io
 import json
@@ -637,12 +638,29 @@ def test_cleaning_removes_what_is_stale_and_says_so() -> None:
     for path in (stale, young):
         path.touch()
     os.utime(stale, (0, 0))
-    assert run("clean", "a.json", "--dry-run") == (0, f"would remove {stale}\n", "")
-    found = json.loads(run("clean", "a.json", "--dry-run", "--json").out)
-    assert found == {"location": "a.json", "dry_run": True, "removed": [str(stale)], "left": {}}
+    alone = "left alone: 1, younger than a minute\n"
+    assert run("clean", "a.json", "--dry-run") == (0, f"would remove {stale}\n{alone}", "")
+    found = json.loads(run("clean", "a.json", "-n", "--json").out)
+    spared = {str(young.absolute()): "younger than a minute"}
+    assert found == {"location": "a.json", "dry_run": True, "removed": [str(stale)], "left": {}, "left_alone": spared}
     assert inside(Path()) == [stale.name, young.name]
-    assert run("clean", "a.json") == (0, f"removed {stale}\n", "")
+    assert run("clean", "a.json") == (0, f"removed {stale}\n{alone}", "")
+    assert run("clean", "a.json") == (0, f"'a.json': nothing to remove\n{alone}", "")
     assert inside(Path()) == [young.name, ".a.json.lock"]
+
+
+def test_cleaning_names_what_a_program_is_at_work_on() -> None:
+    """An old temp that its writer still locks is left alone, and so is what is no plain file or cannot be opened."""
+    locked, link = Path(f".a.json.{'0' * 16}.tmp"), Path(f".a.json.{'1' * 16}.tmp")
+    link.symlink_to("elsewhere")
+    with locked.open("wb") as file:
+        os.utime(locked, (0, 0))
+        fcntl.flock(file, fcntl.LOCK_EX)
+        found = run("clean", "a.json")
+    assert (
+        found.out == "'a.json': nothing to remove\nleft alone: 1, locked by a program at work, or not to be locked at all\n"
+    )
+    assert inside(Path()) == [locked.name, link.name]
 
 
 def test_who_may_not_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -187,6 +187,16 @@ class LocalFile(Location):
             change.lock()
             return clean(self.real())
 
+    def left_by_clean(self) -> list[tuple[str, str]]:
+        """Return the temps that clean() leaves alone, each with the reason; see Location.left_by_clean.
+
+        Raises:
+            OSError: the directory cannot be read.
+        """
+        from ._changes import left_by_clean
+
+        return left_by_clean(self.real())
+
     def probe(self) -> list[Finding]:
         """Find out which promises this place keeps; see Location.probe.
 

@@ -81,39 +81,62 @@ def clean(real: str, dry_run: bool = False) -> list[tuple[str, OSError | None]]:
     Raises:
         OSError: the directory cannot be read.
     """
-    directory, prefix = split(hidden(real, f".{'0' * 16}.tmp"))
-    pattern = re.compile(re.escape(prefix.removesuffix(f"{'0' * 16}.tmp")) + r"[0-9a-f]{16}\.tmp")
     found: list[tuple[str, OSError | None]] = []
-    for name in sorted(filter(pattern.fullmatch, os.listdir(directory))):
-        temp = os.path.join(directory, name)
+    for temp in _temps(real):
         try:
-            if _clean_one(temp, dry_run):
+            if _clean_one(temp, dry_run) is None:
                 found.append((temp, None))
         except OSError as error:
             found.append((temp, error))
     return found
 
 
-def _clean_one(temp: str, dry_run: bool) -> bool:
-    """Remove a temp, or only look at it; say whether it is stale."""
+def left_by_clean(real: str) -> list[tuple[str, str]]:
+    """Return the temps that clean() leaves alone, each with the reason.
+
+    Raises:
+        OSError: the directory cannot be read.
+    """
+    found: list[tuple[str, str]] = []
+    for temp in _temps(real):
+        try:
+            reason = _clean_one(temp, dry_run=True)
+        except OSError:
+            continue  # clean() has reported it
+        if reason:
+            found.append((temp, reason))
+    return found
+
+
+def _temps(real: str) -> list[str]:
+    """Return the paths that may be temps of writers of this very file."""
+    directory, prefix = split(hidden(real, f".{'0' * 16}.tmp"))
+    pattern = re.compile(re.escape(prefix.removesuffix(f"{'0' * 16}.tmp")) + r"[0-9a-f]{16}\.tmp")
+    return [os.path.join(directory, name) for name in sorted(filter(pattern.fullmatch, os.listdir(directory)))]
+
+
+def _clean_one(temp: str, dry_run: bool) -> str | None:
+    """Remove a temp, or only look at it. Return why it is left alone ("": it is no temp, or gone), None if it is stale."""
     descriptor = Descriptor()
     try:
         number = descriptor.open(temp, os.O_RDWR | SAFE)
         status = os.fstat(number)
-        if not stat.S_ISREG(status.st_mode) or time.time() - status.st_mtime < STALE_AFTER:
-            return False
+        if not stat.S_ISREG(status.st_mode):
+            return ""
+        if time.time() - status.st_mtime < STALE_AFTER:
+            return "younger than a minute"
         try:
             flock(number, wait=False)
         except OSError:
-            return False  # its writer is at work; or nothing here can be locked, and nobody can know
+            return "locked by a program at work, or not to be locked at all"
         if dry_run:
-            return True
+            return None
         if on_windows():
             descriptor.close()  # what is open cannot be deleted there
         os.unlink(temp)
     except OSError as error:
         if error.errno in _NO_TEMP:
-            return False
+            return ""
         raise
     finally:
         descriptor.close()
@@ -121,4 +144,4 @@ def _clean_one(temp: str, dry_run: bool) -> bool:
         from ...log import warn
 
         warn("removed %r, which a writer that was killed has left", temp)
-    return True
+    return None
