@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import atomicwrites
@@ -20,29 +21,37 @@ from atomic_store.testing import Memory
 PLUGIN = ROOT / "examples" / "plugin"
 
 
-def pip(*arguments: str | Path) -> None:
-    """Run the pip of these tests, without a network."""
-    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of the plugin, built by the build backend that it names: an environment may have no pip."""
+    directory = tmp_path_factory.mktemp("wheel")
+    shutil.copytree(PLUGIN, directory / "source")  # building writes beside the source
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(directory)]
+    done = subprocess.run(command, cwd=directory / "source", capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+    (path,) = directory.glob("*.whl")
+    return path
 
 
 @pytest.fixture(scope="module")
-def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The interpreter of a fresh virtual environment with atomic_store and the wheel of the plugin, and nothing else."""
-    directory = tmp_path_factory.mktemp("plugin")
+def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an environment that all tests share: none may change it."""
+    return environment(tmp_path_factory.mktemp("plugin"), wheel)
+
+
+def environment(directory: Path, wheel: Path | None) -> Path:
+    """Make a virtual environment with atomic_store and, if there is a wheel, what it holds; return its interpreter."""
     environment = directory / "venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True)
     (site_packages,) = environment.glob("lib/python*/site-packages")
     for package in (atomic_store, atomicwrites):
         source = Path(str(package.__file__)).parent
         shutil.copytree(source, site_packages / source.name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(PLUGIN, directory / "source")  # building writes beside the source
-    pip("wheel", "--no-index", "--no-deps", "--no-build-isolation", "--wheel-dir", directory, directory / "source")
-    (wheel,) = directory.glob("*.whl")
-    python = environment / "bin" / "python"
-    pip("--python", python, "install", "--no-index", "--no-deps", "--no-compile", wheel)
-    return python
+    if wheel is not None:
+        # A wheel of pure Python is installed by unpacking it.
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(site_packages)
+    return environment / "bin" / "python"
 
 
 def run(python: Path, program: str, directory: Path, *options: str) -> str:
@@ -113,13 +122,10 @@ def test_built_in_name_is_not_looked_for(python: Path, tmp_path: Path, monkeypat
         atomic_store.open(Memory(), {}, "jsonl")
 
 
-def test_uninstalled_format_is_unknown_again(python: Path, tmp_path: Path) -> None:
-    """Once the package is gone its name is a FormatError, and the file of before is left alone."""
+def test_uninstalled_format_is_unknown_again(tmp_path: Path) -> None:
+    """Without the package its name is a FormatError, and the file of before is left alone."""
     (tmp_path / "value").write_text("{}\n")
-    environment = tmp_path / "venv"  # a copy: the other tests need theirs
-    shutil.copytree(python.parent.parent, environment, symlinks=True)
-    python = environment / "bin" / "python"
-    pip("--python", python, "uninstall", "--yes", "atomic-store-jsonl")
+    python = environment(tmp_path, None)
     program = (
         "import atomic_store\n"
         "try: atomic_store.open('value', [], 'jsonl')\n"
