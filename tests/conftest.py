@@ -1,18 +1,35 @@
-"""What the tests tell at the end besides passed and failed: how often they have attacked."""
+"""What surrounds all tests: no configuration of the developer's, S3 servers, and what is told at the end."""
 
 from __future__ import annotations
 
+import os
+import signal
 from collections import Counter
 from collections.abc import Iterator
 
 import pytest
 import s3_servers
 from s3_servers import Server
-from support import require
+from support import require, skips
+
+
+def pytest_configure() -> None:
+    """Shield the tests, and every program that they start, from the developer's surroundings."""
+    # A profile may not exist, or name another endpoint; the tests of S3 set what they need.
+    for name in [name for name in os.environ if name.startswith(("AWS_", "BOTO_"))]:
+        del os.environ[name]
+    os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
+    # A caller in the background ignores SIGINT; a child process of a test would inherit that, and never see a Ctrl-C.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Sum up the numbers that tests have recorded by record_property, a line for each name."""
+    """Tell why tests were skipped, and sum up the numbers that tests have recorded by record_property."""
+    told = [report.longrepr for report in terminalreporter.getreports("skipped")]
+    reasons = [each[2].removeprefix("Skipped: ") for each in told if isinstance(each, tuple)]
+    for line in skips(reasons):
+        terminalreporter.write_line(line)
     sums: Counter[str] = Counter()
     for report in terminalreporter.getreports("passed"):
         for name, value in report.user_properties:
@@ -25,7 +42,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(scope="session")
 def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """An S3 server that honours every condition."""
-    require(s3_servers.can_run("ministack"), "needs ministack and boto3: pip install 'atomic-store[test,s3test]'")
+    require(s3_servers.can_run("ministack"), s3_servers.NEEDED)
     with s3_servers.ministack(tmp_path_factory.mktemp("ministack")) as server:
         yield server
 
@@ -33,7 +50,7 @@ def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Another one, which ignores If-Match where a multipart upload is completed."""
-    require(s3_servers.can_run("moto_server"), "needs moto's server and boto3: pip install 'atomic-store[test,s3test]'")
+    require(s3_servers.can_run("moto_server"), s3_servers.NEEDED)
     with s3_servers.moto(tmp_path_factory.mktemp("moto")) as server:
         yield server
 
@@ -41,6 +58,6 @@ def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One that ignores conditions and checks signatures."""
-    require(s3_servers.can_run("rclone"), "needs rclone and boto3: pip install 'atomic-store[test,s3test]'")
+    require(s3_servers.can_run("rclone"), s3_servers.NEEDED)
     with s3_servers.rclone(tmp_path_factory.mktemp("rclone")) as server:
         yield server

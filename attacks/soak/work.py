@@ -429,7 +429,7 @@ def worlds(directory: Path, seed: int) -> Iterator[World]:
         for name, size in (("files", 128 << 20), ("small", 12 << 20)):
             stack.enter_context(file_system(directory / name, size))
         (directory / "server").mkdir()
-        demand(s3_servers.can_run("ministack"), "needs ministack and boto3: pip install 'atomic-store[test,s3test]'")
+        demand(s3_servers.can_run("ministack"), s3_servers.NEEDED)
         server = stack.enter_context(s3_servers.ministack(directory / "server"))
         yield World(directory / "files", directory / "small", server, stack, seed)
 

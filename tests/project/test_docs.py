@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from s3_servers import Server, make_bucket
+from s3_servers import NEEDED, Server, make_bucket
 from s3_support import world
-from support import ROOT, require
+from support import ROOT, require, require_ecosystem
 
 PAGES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md") if "_build" not in path.parts)
 DOCUMENTS = ["README.md", *PAGES]
@@ -124,6 +124,7 @@ def read(name: str) -> str:
 @pytest.mark.parametrize("name", [name for name in DOCUMENTS if name not in ON_S3 | WITHOUT_CODE])
 def test_documentation_shows_no_code_that_fails(name: str, tmp_path: Path) -> None:
     """All Python blocks of a document run in order, in an empty directory, to their end and without a warning."""
+    require_ecosystem(*(module for module in ("numpy",) if f"import {module}" in read(name)))
     execute(Path(name).stem, read(name), tmp_path)
 
 
@@ -131,7 +132,7 @@ def test_documentation_shows_no_code_that_fails(name: str, tmp_path: Path) -> No
 def test_documentation_of_s3_shows_no_code_that_fails(name: str, ministack: Server, tmp_path: Path) -> None:
     """The same for those about S3, on a server that has the bucket which they speak of."""
     if name == "docs/migration/from-s3dictionary.md":
-        require(find_spec("s3dictionary"), "needs S3Dictionary: pip install 'atomic-store[test,s3test]'")
+        require(find_spec("s3dictionary"), NEEDED)
     make_bucket(ministack, "state-persist")
     with world(ministack.url):
         execute(Path(name).stem, read(name), tmp_path)
@@ -158,11 +159,11 @@ def test_no_link_leads_nowhere(name: str) -> None:
 
 
 def test_no_dependency_is_without_a_reason() -> None:
-    """Each package that an extra asks for is named where the architecture says why; those of `ecosystem` are only tried."""
+    """Each package that an extra asks for is named where the architecture says why."""
     with (ROOT / "pyproject.toml").open("rb") as file:
         metadata = tomllib.load(file)["project"]
-    extras = {name: packages for name, packages in metadata["optional-dependencies"].items() if name != "ecosystem"}
-    asked = [*metadata["dependencies"], *(package for packages in extras.values() for package in packages)]
+    extras = metadata["optional-dependencies"].values()
+    asked = [*metadata["dependencies"], *(package for packages in extras for package in packages)]
     names = {re.split(r"[^\w.-]", package)[0] for package in asked} - {"atomic-store"}
     _, _, reasons = read("docs/architecture.md").partition("## Dependencies")
     reasons, _, _ = reasons.partition("\n## ")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support import REQUIRE_ALL, require
+from support import BUT_THE_ECOSYSTEM, REQUIRE_ALL, require, require_ecosystem, skips
 
 
 def test_left_out_test_is_seen_on_a_laptop(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,3 +25,24 @@ def test_complete_machine_runs_everything(monkeypatch: pytest.MonkeyPatch, value
     """What is there lets the test go on, in CI and elsewhere."""
     monkeypatch.setenv(REQUIRE_ALL, value)
     require("/usr/bin/strace", "needs strace")
+
+
+def test_ecosystem_alone_may_be_missing_where_ci_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A CI run without the ecosystem's packages skips their tests, and still fails for anything else that is missing."""
+    monkeypatch.setenv(REQUIRE_ALL, BUT_THE_ECOSYSTEM)
+    with pytest.raises(pytest.skip.Exception, match="ecosystem"):
+        require_ecosystem("there_is_no_such_module")
+    with pytest.raises(pytest.fail.Exception, match="needs root"):
+        require(False, "needs root")
+
+
+def test_skips_are_told_in_ten_lines() -> None:
+    """However many reasons there are, ten lines name the most frequent ones and count every skipped test."""
+    assert skips(["needs root to mount", "needs root to become another user", "needs strace"]) == [
+        "2 skipped: needs root",
+        "1 skipped: needs strace",
+    ]
+    lines = skips([f"needs thing {number}" for number in range(20) for _ in range(20 - number)])
+    assert len(lines) == 10
+    assert lines[0] == "20 skipped: needs thing 0"
+    assert sum(int(line.split()[0]) for line in lines) == 210

@@ -16,13 +16,18 @@ from typing import IO, Any
 
 import pytest
 from faults import is_one_temp
-from lxml import etree  # type: ignore[import-untyped]
 from stand_ins import inside
-from support import ROOT
+from support import ROOT, require_ecosystem
 
 JOB = ROOT / "tests" / "support" / "django_job.py"
 ROWS = 100_000
 OLD = b"<the file of yesterday/>"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def ecosystem() -> None:
+    """Skip these tests without Django, and lxml, which reads what it has written."""
+    require_ecosystem("django", "lxml")
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +79,8 @@ def test_large_table_is_streamed_with_bounded_memory(format: str, database: Path
         assert rows[-1]["fields"]["body"] == f"№ {ROWS} <&> ".ljust(400, "x")
     else:
         count = 0
+        from lxml import etree  # type: ignore[import-untyped]
+
         for _, element in etree.iterparse(path, tag="object"):
             count += 1
             assert element.get("pk") == str(count)

@@ -17,6 +17,7 @@ from typing import Any
 from uuid import uuid4
 
 ACCESS, SECRET = "test", "testtest"
+NEEDED = "needs S3 servers: the extra test brings one, the dependency group servers the others"
 STARTS_WITHIN = 60  # seconds; a server that does not answer by then has failed
 
 # What starts a server: the kernel kills it when these tests end, however that comes about (prctl(2), PR_SET_PDEATHSIG).
@@ -91,13 +92,13 @@ def environment(url: str, secret: str = SECRET) -> dict[str, str]:
 
 
 def program(name: str) -> str | None:
-    """Find a program that pip has installed beside this Python, or that is on the PATH."""
+    """Return the program that is installed in this environment; one on PATH may belong to another, and be of any age."""
     beside = Path(sys.executable).with_name(name)
-    return str(beside) if beside.exists() else shutil.which(name)
+    return str(beside) if beside.exists() else None
 
 
 def can_run(name: str) -> bool:
-    """Say whether this server, what starts it, and boto3 for the client, are installed."""
+    """Return whether this server, the program that starts it, and boto3 for the client, are installed."""
     return None not in (program(name), shutil.which(DIES_WITH_US[0]), find_spec("boto3"))
 
 

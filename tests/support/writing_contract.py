@@ -11,10 +11,9 @@ import tarfile
 import zipfile
 from typing import Any
 
-import pandas as pd  # type: ignore[import-untyped]
 import pytest
-from lxml import etree  # type: ignore[import-untyped]
 from places import Place
+from support import require_ecosystem
 
 import atomic_store
 from atomic_store import AtomicStoreError, ConflictError
@@ -44,6 +43,9 @@ class WritingContract(Place):
 
     def test_xml_of_lxml_is_whole(self) -> None:
         """A tree that lxml writes in one go, and a document that it writes as a stream, can be read again."""
+        require_ecosystem("lxml")
+        from lxml import etree  # type: ignore[import-untyped]
+
         location = self.make()
         root = etree.Element("runs")
         etree.SubElement(root, "run").text = "é"
@@ -78,6 +80,9 @@ class WritingContract(Place):
 
     def test_table_of_pandas_is_whole(self) -> None:
         """CSV that pandas writes to a text and to a binary file, pickle, Parquet and JSON can be read again."""
+        require_ecosystem("pandas", "pyarrow")
+        import pandas as pd  # type: ignore[import-untyped]
+
         location, table = self.make(), pd.DataFrame({"name": ["é", "b"], "size": [1, 2]})
         for mode in ("wb", "w"):
             with AtomicWrite[Any](location, mode, True) as file:

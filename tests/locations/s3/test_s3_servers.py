@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import sys
 import time
 from pathlib import Path
 
+import pytest
 import s3_servers
 from crowd import HANGS_AFTER, Program
 from support import require
@@ -30,7 +33,7 @@ def listens(port: int) -> bool:
 
 def test_server_does_not_outlive_tests_that_are_killed(tmp_path: Path) -> None:
     """A server that listens does so no more once kill -9 has ended who started it."""
-    require(s3_servers.can_run("rclone"), "needs rclone and boto3: pip install 'atomic-store[test,s3test]'")
+    require(s3_servers.can_run("rclone"), s3_servers.NEEDED)
     with Program(SERVE, tmp_path) as tests:
         port = int(tests.hear())
         assert listens(port)
@@ -38,3 +41,15 @@ def test_server_does_not_outlive_tests_that_are_killed(tmp_path: Path) -> None:
     until = time.monotonic() + HANGS_AFTER  # killing takes its time
     while listens(port):
         assert time.monotonic() < until, "the server still listens"
+
+
+def test_server_of_another_environment_is_never_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs on PATH that are not installed in the environment of the tests are of any age, and are not taken."""
+    names = ("ministack", "moto_server", "rclone")
+    for name in names:
+        (tmp_path / name).write_text("#!/bin/sh\nexit 3\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    for name in names:
+        found = s3_servers.program(name)
+        assert found is None or Path(found).parent == Path(sys.executable).parent
