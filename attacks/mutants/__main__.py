@@ -23,7 +23,7 @@ from xml.etree import ElementTree as ET
 
 import atomic_store
 
-from ..record import record
+from ..record import RESULTS, record
 from .mutant import Mutant, catalogue, faults
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -165,6 +165,17 @@ def read(report: Path) -> tuple[str, str, int]:
     return "", "", passed
 
 
+def changed_files() -> set[str] | None:
+    """Return the files of the package changed since the figures of all mutants were committed; None if that is not known."""
+    git = ("git", "-C", str(ROOT))
+    figures = str((RESULTS / "mutants.json").relative_to(ROOT))
+    done = subprocess.run([*git, "log", "-1", "--format=%H", "--", figures], capture_output=True, text=True, check=True)
+    if not done.stdout:
+        return None
+    command = [*git, "diff", "--name-only", "--relative=atomic_store", done.stdout.strip(), "--", "atomic_store"]
+    return set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+
+
 def below_tests(names: Iterable[str]) -> list[str]:
     """The tests of a mutant, as pytest is to find them: the catalogue names a file without its folder."""
     folders = {path.name: path.parent.relative_to(ROOT) for path in (ROOT / "tests").rglob("test_*.py")}
@@ -176,6 +187,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m attacks.mutants", description=__doc__)
     parser.add_argument("--list", action="store_true", help="check the catalogue against the source, show it, run nothing")
     parser.add_argument("--only", metavar="TEXT", help="only the mutants whose name or listing contains TEXT")
+    parser.add_argument("--changed", action="store_true", help="only the mutants of files changed since the last run of all")
     parser.add_argument("--whole-suite", action="store_true", help="the long run: each mutant against all tests")
     parser.add_argument("--jobs", type=int, default=2, help="how many at a time (default: %(default)s)")
     parser.add_argument("--patience", type=float, help="seconds after which tests that hang are ended")
@@ -189,6 +201,12 @@ def main() -> int:
         return 2
     if chosen.only:
         mutants = [mutant for mutant in mutants if chosen.only in mutant.name or chosen.only in mutant.listed_in]
+    if chosen.changed:
+        changed = changed_files()
+        mutants = [mutant for mutant in mutants if changed is None or mutant.file in changed]
+        if not mutants:
+            print("no file with a mutant has changed since all mutants were run", "0 seconds", sep="\n")
+            return 0
     if not mutants:
         print(f"no mutant has {chosen.only!r} in its name or listing")
         return 2
@@ -198,7 +216,9 @@ def main() -> int:
         print(f"{len(mutants)} mutants")
         return 0
     patience = chosen.patience or (3600 if chosen.whole_suite else 120)
-    return attack(mutants, chosen.whole_suite, chosen.jobs, patience, begun, "" if chosen.only is None else "-short")
+    return attack(
+        mutants, chosen.whole_suite, chosen.jobs, patience, begun, "-short" if chosen.only or chosen.changed else ""
+    )
 
 
 def attack(mutants: list[Mutant], whole_suite: bool, jobs: int, patience: float, begun: float, which: str) -> int:

@@ -1,121 +1,129 @@
-"""The gate itself: what .ci/run says of stages that fail, cannot run, leave tests out or hang."""
+"""The gate itself: what .ci/stages.py says of stages that fail, cannot run, skip tests or hang."""
 
 from __future__ import annotations
 
 import os
-import re
-import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from crowd import HANGS_AFTER
-from support import ROOT, require
+from support import ROOT
 
-GATE = ROOT / ".ci" / "run"
-
-# The functions of stages that take the place of the real ones.
+# Runs the stages that the program lists, each a shell script beside it, as the gate runs sessions of nox.
+PROGRAM = """
+import pathlib, signal, sys
+sys.path.insert(0, {ci!r})
+import stages
+from stages import Stage
+stages.LOGS = pathlib.Path("logs").resolve()
+stages.ROOT = pathlib.Path().resolve()
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGTERM, stages.terminated)
+rows = stages.run([{stages}], ("bash", "-c", '. ./stages.sh; "$1"', "bash"))
+sys.exit(not all(row.ok for row in rows))
+"""
 STAGES = """
-good() { echo "good says $1"; because "$1"; }
-bad() { echo "bad says no"; false; echo "and goes on"; }
-missing() { cannot "there is no such thing"; }
-pytest_() { echo "======= $1 in 1.25s ======="; }
-slow() { sleep 60; }
-one() { for n in 1 2 3; do echo "one $n" ; until [ -e "$work/two-$n" ]; do sleep 0.01; done; touch "$work/one-$n"; done; }
-two() { for n in 1 2 3; do echo "two $n" ; touch "$work/two-$n"; until [ -e "$work/one-$n" ]; do sleep 0.01; done; done; }
+good() { echo "good is well"; printf fine >>"$ATOMIC_STORE_STAGE_NOTES"; }
+bad() { echo "bad says no"; exit 7; }
+missing() { printf 'cannot run: no such thing' >>"$ATOMIC_STORE_STAGE_NOTES"; exit 1; }
+passing() { echo "===== 3 passed, 1 warning in 61.25s (0:01:01) ====="; }
+more() { echo "4 passed in 0.25s"; }
+failing() { echo "===== 1 failed, 2 passed, 1 error in 1.25s ====="; exit 1; }
+skipping() { echo "===== 2 passed, 1 skipped in 1.25s ====="; }
+deselecting() { echo "===== 2 passed, 1 deselected in 1.25s ====="; }
+silent() { :; }
+slow() { echo "slow begins"; sleep 600; }
+left() { touch left; while ! [ -e right ]; do sleep 0.01; done; echo left; sleep 0.2; echo left again; }
+right() { touch right; while ! [ -e left ]; do sleep 0.01; done; echo right; sleep 0.2; echo right again; }
 """
 
 
-def gate(directory: Path, lines: str) -> Path:
-    """Make a gate that has the lines given in place of its own stages."""
-    require(shutil.which("bash"), "needs bash")
-    before, real = GATE.read_text(encoding="utf-8").split("# --- the run ---", 1)
-    runner, real = real.split("# --- all stages ---", 1)
-    _, end = real.split("# --- the end ---", 1)
-    (directory / ".ci").mkdir()
-    path = directory / ".ci" / "run"
-    path.write_text(f"{before}{STAGES}# --- the run ---{runner}\n{lines}\n# --- the end ---{end}", encoding="utf-8")
-    return path
+def program(directory: Path, stages: str) -> list[str]:
+    """Return the command that runs these stages."""
+    (directory / "stages.sh").write_text(STAGES)
+    return [sys.executable, "-c", PROGRAM.format(ci=str(ROOT / ".ci"), stages=stages)]
 
 
-def run(directory: Path, lines: str, limit: int = HANGS_AFTER) -> tuple[int, str, list[list[str]]]:
-    """Run such a gate; give its exit status, what it prints, and its table without the seconds."""
+def run(directory: Path, stages: str) -> tuple[int, str, list[list[str]]]:
+    """Run such a gate; return its exit status, what it prints, and its table without the seconds."""
     done = subprocess.run(
-        ["bash", str(gate(directory, lines))],
-        env={**os.environ, "TMPDIR": str(directory), "LIMIT": str(limit)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        program(directory, stages),
+        cwd=directory,
+        env={**os.environ, "TMPDIR": str(directory)},
+        capture_output=True,
         text=True,
         timeout=HANGS_AFTER * 3,
         check=False,
     )
+    assert done.stderr == ""
     table = done.stdout[done.stdout.rindex("\nstage ") :].splitlines()[2:]
-    rows = [re.split(r"  +", re.sub(r" +\d+  ", "  ", row, count=1)) for row in table[: table.index("")]]
-    assert [entry.name for entry in directory.iterdir()] == [".ci"]
-    return done.returncode, done.stdout, rows
+    rows = [row.split(None, 4) for row in table[: table.index("")]]
+    assert not list(directory.glob("atomic_store-gate-*"))
+    return done.returncode, done.stdout, [[*row[:3], *row[4:]] for row in rows]
 
 
 def test_everything_that_holds_is_accepted(tmp_path: Path) -> None:
     """Stages that end well make a gate that ends well, with the sum of their tests."""
-    lines = "stage a plain good fine\nstage b tests pytest_ '3 passed'\nstage c tests pytest_ '4 passed, 1 warning'"
-    status, output, rows = run(tmp_path, lines)
+    status, output, rows = run(tmp_path, 'Stage("good"), Stage("passing", "all"), Stage("more", "some", ("good",))')
     assert rows == [
-        ["a", "yes", "ok", "fine"],
-        ["b", "yes", "ok", "3 passed, 0 failed"],
-        ["c", "yes", "ok", "4 passed, 0 failed"],
+        ["good", "yes", "ok", "fine"],
+        ["passing", "yes", "ok", "3 passed, 0 failed, 0 skipped"],
+        ["more", "yes", "ok", "4 passed, 0 failed, 0 skipped"],
     ]
     assert (status, output.splitlines()[-1]) == (0, "7 passed, 0 failed")
 
 
 @pytest.mark.parametrize(
-    ("line", "ran", "why"),
+    ("stage", "ran", "why"),
     [
-        ("plain bad", "yes", "exit status 1"),
-        ("plain missing", "no", "there is no such thing"),
-        ("plain unheard_of", "yes", "exit status 127"),
-        ("plain slow", "yes", "ended after 5 seconds"),
-        ("tests good fine", "yes", "fine; 0 passed, 0 failed; no test passed"),
-        ("tests pytest_ '2 passed, 1 skipped'", "yes", "2 passed, 0 failed; 1 left out"),
-        ("tests pytest_ '2 passed, 1 deselected'", "yes", "2 passed, 0 failed; 1 left out"),
+        ('"bad"', "yes", "exit status 7"),
+        ('"unheard_of"', "yes", "exit status 127"),
+        ('"missing"', "no", "cannot run: no such thing; exit status 1"),
+        ('"slow", limit=1', "yes", "ended after 1 seconds"),
+        ('"failing", "some"', "yes", "exit status 1; 2 passed, 2 failed, 0 skipped"),
+        ('"skipping", "all"', "yes", "2 passed, 0 failed, 1 skipped; a test that must run was skipped"),
+        ('"deselecting", "all"', "yes", "2 passed, 0 failed, 1 skipped; a test that must run was skipped"),
+        ('"silent", "some"', "yes", "0 passed, 0 failed, 0 skipped; no test passed"),
     ],
 )
-@pytest.mark.parametrize("slots", [1, 2])
-def test_nothing_that_fails_is_accepted(line: str, ran: str, why: str, slots: int, tmp_path: Path) -> None:
-    """A stage that fails, cannot run, hangs, or leaves a test out fails the gate, says why, and stops no other stage."""
-    lines = f"side_by_side {slots}\nstage it {line}\nstage next plain good fine"
-    status, output, rows = run(tmp_path, lines, 5 if "slow" in line else HANGS_AFTER)
-    assert rows == [["it", ran, "FAILED", why], ["next", "yes", "ok", "fine"]]
+def test_nothing_that_fails_is_accepted(stage: str, ran: str, why: str, tmp_path: Path) -> None:
+    """A stage that fails, cannot run, hangs or skips a test fails the gate, says why, and stops only what needs it."""
+    name = stage.split('"')[1]
+    status, output, rows = run(tmp_path, f'Stage({stage}), Stage("good"), Stage("more", "all", ({name!r},))')
+    assert rows == [
+        [name, ran, "FAILED", why],
+        ["good", "yes", "ok", "fine"],
+        ["more", "no", "FAILED", f"cannot run: {name} has failed"],
+    ]
     assert status == 1
-    assert output.splitlines()[-1].endswith(" passed, 1 failed")
-    assert "and goes on" not in output
+    assert " passed, 0 failed" not in output.splitlines()[-1]
 
 
 def test_stages_side_by_side_are_shown_one_after_the_other(tmp_path: Path) -> None:
-    """Two stages that speak in turns run at once, and what each says stands in one piece; the next one runs alone."""
-    lines = "side_by_side 2\nstage a plain one\nstage b plain two\nside_by_side 1\nstage c plain good c"
-    status, output, rows = run(tmp_path, lines)
-    assert (status, [row[0] for row in rows]) == (0, ["a", "b", "c"])
-    for name in ("one", "two"):
-        assert f"{name} 1\n{name} 2\n{name} 3\n" in output
-    assert output.index("... c: begins") > max(output.index("=== a ==="), output.index("=== b ==="))
+    """Two stages that wait for each other run at once, what each prints is in one piece, and the next runs alone."""
+    status, output, _ = run(tmp_path, 'Stage("left"), Stage("right"), Stage("good", alone=True)')
+    assert status == 0
+    assert "left\nleft again\n" in output
+    assert "right\nright again\n" in output
+    assert output.index("... good: begins") > max(output.index("=== left"), output.index("=== right"))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_gate_that_is_ended_ends_its_stages(number: signal.Signals, tmp_path: Path) -> None:
-    """Whoever ends the gate ends what it has started, sees what that has said, and finds nothing left of it."""
-    path = gate(tmp_path, "side_by_side 2\nstage a plain says_who\nstage b plain says_who")
-    text = path.read_text(encoding="utf-8").replace(STAGES, 'says_who() { echo "I am $$"; touch "$own/said"; sleep 600; }\n')
-    path.write_text(text, encoding="utf-8")
-    words = ["env", "--default-signal", "bash", str(path)]
-    with subprocess.Popen(words, env={**os.environ, "TMPDIR": str(tmp_path)}, stdout=subprocess.PIPE, text=True) as process:
-        while len(list(tmp_path.glob("tmp.*/stage-*/said"))) < 2:
+def test_gate_that_is_ended_ends_in_its_table(number: signal.Signals, tmp_path: Path) -> None:
+    """A signal ends what was started, shows what it has printed, and prints the table; nothing is left."""
+    command = program(tmp_path, 'Stage("slow"), Stage("more", "all", ("slow",))')
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        log = tmp_path / "logs" / "slow.log"
+        while not log.exists() or "begins" not in log.read_text():
             assert process.poll() is None
         process.send_signal(number)
         output, _ = process.communicate(timeout=HANGS_AFTER)
-    assert process.returncode == 128 + number
-    said = re.findall(r"^I am (\d+)$", output, re.MULTILINE)
-    assert len(said) == 2
-    for stage in said:
-        assert not Path("/proc", stage).exists()
-    assert [entry.name for entry in tmp_path.iterdir()] == [".ci"]
+    assert process.returncode != 0
+    assert "=== slow ===\nslow begins\n" in output
+    assert "slow             yes  FAILED" in output
+    assert "more             no   FAILED" in output
+    assert output.endswith("0 passed, 2 failed\n")
