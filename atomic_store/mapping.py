@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import UserDict
 from collections.abc import Mapping, MutableMapping
 
-from .errors import LoadError, UncertainCommitError
+from .errors import LoadError, LocationError, UncertainCommitError
+from .locations import Location
 from .store import AtomicStore
 
 TYPE_CHECKING = False
@@ -22,6 +23,29 @@ if TYPE_CHECKING:
 
     Items = Mapping[Any, Any] | Iterable[tuple[Any, Any]]
 
+_OF_S3DICT = {
+    "bucket_name": "location",
+    "file_name": "location",
+    "auto_save": "autosave",
+    "access_key_id": "S3Object(bucket, key, client=...), given as the location",
+    "access_secret_key": "S3Object(bucket, key, client=...), given as the location",
+}
+"""Attributes of S3Dict and their misspellings, with the name that they have here."""
+
+
+class _FromKeys:
+    """The method fromkeys(): of a dict it returns what `|` returns, a dict at the same place without autosave."""
+
+    def __get__(self, instance: StoredDict | None, owner: type[StoredDict]) -> Any:
+        def fromkeys(keys: Iterable[Any], value: Any = None) -> Any:
+            """Return a dict with these keys and one value; nothing is saved."""
+            made = owner() if instance is None else instance._twin({})
+            for key in keys:
+                made[key] = value
+            return made
+
+        return fromkeys
+
 
 class StoredDict(UserDict["Any", "Any"]):
     """A collections.UserDict that is kept in one place; open_dict() makes it.
@@ -31,16 +55,35 @@ class StoredDict(UserDict["Any", "Any"]):
     """
 
     def __init__(
-        self, location: Path, default: Items | None, data: Items | None, autosave: bool, options: dict[str, Any]
+        self,
+        location: Path | None = None,
+        default: Items | None = None,
+        data: Items | None = None,
+        autosave: bool = False,
+        options: dict[str, Any] | None = None,
     ) -> None:
-        self._store = MappingStore(location, {} if default is None else _as_dict("default", default), **options)
+        _require_bool(autosave)
+        location = _Nowhere() if location is None else location  # StoredDict.fromkeys() makes one without
+        self._store = MappingStore(location, {} if default is None else _as_dict("default", default), **(options or {}))
         self._bulk = 0
         self._autosave = False
         if data is not None:
             self._store.value = _as_dict("data", data)
         if autosave and (data is not None or not self._store.stored):
             self.save()
-        self._autosave = bool(autosave)
+        self._autosave = autosave
+
+    fromkeys: Any = _FromKeys()
+
+    def __getattr__(self, name: str) -> Any:
+        """Name what S3Dict's attributes are called here."""
+        raise AttributeError(_no_attribute(name), name=name, obj=self)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Refuse S3Dict's attributes: they would be set, and change nothing."""
+        if name in _OF_S3DICT:
+            raise AttributeError(_no_attribute(name), name=name, obj=self)
+        super().__setattr__(name, value)
 
     @property
     def location(self) -> Any:
@@ -54,9 +97,10 @@ class StoredDict(UserDict["Any", "Any"]):
 
     @autosave.setter
     def autosave(self, autosave: bool) -> None:
+        _require_bool(autosave)
         if autosave:
             self.save()
-        self._autosave = bool(autosave)
+        self._autosave = autosave
 
     def save(self) -> None:
         """Replace what is stored by what is in memory, all or nothing. Raises what AtomicStore.commit() does."""
@@ -173,6 +217,23 @@ class StoredDict(UserDict["Any", "Any"]):
     data: Any = property(_get_data, _set_data, doc="The mapping in memory; assigning another one is one change.")
 
 
+class _Nowhere(Location):
+    """Where a dict is kept that has no place: nothing is stored, and save() says so."""
+
+    path = None
+
+    def read(self, *_: object, **__: object) -> None:
+        """Return nothing."""
+
+    version = read
+
+    def replace(self, *_: object, **__: object) -> Any:
+        """Refuse."""
+        raise LocationError("this dict has no place: open_dict(location, data=dict(d)) gives it one")
+
+    delete = set_aside = lock = replace
+
+
 class MappingStore(AtomicStore["Any"]):
     """A store that takes nothing else than a mapping."""
 
@@ -215,6 +276,16 @@ def open_dict(
         ConflictError, UncertainCommitError: as from commit(), where autosave saves at once.
     """
     return StoredDict(location, default, data, autosave, open_options)
+
+
+def _no_attribute(name: str) -> str:
+    there = f"; it is {_OF_S3DICT[name]} here" if name in _OF_S3DICT else ""
+    return f"a dict of open_dict() has no attribute {name!r}{there}"
+
+
+def _require_bool(autosave: Any) -> None:
+    if not isinstance(autosave, bool):
+        raise TypeError(f"autosave should be True or False, not {autosave!r}")
 
 
 def _as_dict(name: str, items: Any) -> dict[Any, Any]:

@@ -247,9 +247,34 @@ def resolve(path: str | bytes | os.PathLike[str] | os.PathLike[bytes] | Location
     scheme, separator, _ = path.partition("://") if isinstance(path, str) else ("", "", "")
     if separator and _is_scheme(scheme):
         return _at_url(scheme.lower(), str(path))
+    if not isinstance(path, str | bytes):
+        _refuse_url(path)
     from .local import LocalFile
 
     return LocalFile(path)
+
+
+def _refuse_url(path: Any) -> None:
+    """Refuse a path object that means a URL: what os.fspath() makes of it is a local path, or a download.
+
+    These are cloudpathlib's, s3path's and universal_pathlib's objects, and pathlib.Path("s3://bucket/key").
+    """
+    text = str(path)
+    scheme, separator, rest = text.partition(":/")
+    if type(path).__module__.partition(".")[0] == "pathlib":
+        if separator and scheme.lower() == "s3":  # pathlib makes one slash of the two
+            raise LocationError(
+                f"path should be the str {f'{scheme}://{rest}'!r}: a {type(path).__name__} is a local file's path"
+            )
+        return
+    try:
+        uri = path.as_uri()
+    except (AttributeError, TypeError, ValueError):  # it has none, or is relative
+        uri = ""
+    for url, spelling in ((text, "str(path)"), (uri, "path.as_uri()")):
+        scheme, separator, _ = url.partition("://") if isinstance(url, str) else ("", "", "")
+        if separator and _is_scheme(scheme) and scheme.lower() not in ("file", "local"):
+            raise LocationError(f"path should be a str for {url!r}, not a {type(path).__name__}: give {spelling}")
 
 
 def _at_url(scheme: str, url: str) -> Location:

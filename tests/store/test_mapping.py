@@ -56,6 +56,59 @@ def test_programs_that_want_a_dict_get_one(
     record_property(f"tests of CPython's {module} passed", result.testsRun)
 
 
+def test_class_itself_passes_for_a_mapping() -> None:
+    """CPython's tests of mappings pass on the class: without a place it holds items, and only save() is refused."""
+    require(importlib.util.find_spec("test.mapping_tests"), "needs CPython's own tests, which some distributions leave out")
+    tests = importlib.import_module("test.mapping_tests")
+    result = unittest.TestResult()
+    # What it is made of is open_dict()'s business: the one test of dict(x=1) is left out.
+    own = {"type2test": StoredDict, "test_constructor": None}
+    case = type("Suite", (tests.TestHashMappingProtocol,), own)
+    names = [name for name in unittest.defaultTestLoader.getTestCaseNames(case) if name != "test_constructor"]
+    unittest.TestSuite(case(name) for name in names).run(result)
+    assert result.testsRun == 21
+    assert [text for _, text in [*result.failures, *result.errors]] == []
+    d = StoredDict.fromkeys("ab")
+    for refused in (d.save, d.delete):
+        with pytest.raises(atomic_store.LocationError, match="has no place: open_dict"):
+            refused()
+
+
+def test_fromkeys_of_a_dict_is_another_dict_at_its_place(tmp_path: Path) -> None:
+    """As with `|`: nothing is saved by making it, autosave is off, and its own save() writes to the same place."""
+    d = atomic_store.open_dict(tmp_path / "a.json", data={"a": 1}, autosave=True)
+    made = d.fromkeys("xy", 0)
+    assert (made, made.autosave, made.location) == ({"x": 0, "y": 0}, False, d.location)
+    assert stored(tmp_path / "a.json") == {"a": 1}
+    made.save()
+    assert stored(tmp_path / "a.json") == {"x": 0, "y": 0}
+
+
+@pytest.mark.parametrize("wrong", ["yes", 1, None, 0])
+def test_autosave_that_is_no_bool_is_refused(wrong: Any, tmp_path: Path) -> None:
+    """S3Dict's positions shift easily: whatever lands in autosave by mistake is a TypeError, and nothing is written."""
+    with pytest.raises(TypeError, match="autosave should be True or False"):
+        atomic_store.open_dict(tmp_path / "a", autosave=wrong)
+    d = atomic_store.open_dict(tmp_path / "a")
+    with pytest.raises(TypeError, match="autosave should be True or False"):
+        d.autosave = wrong
+    assert inside(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "here"),
+    [("file_name", "location"), ("bucket_name", "location"), ("auto_save", "autosave"), ("access_key_id", "client=")],
+)
+def test_attribute_of_s3dict_is_refused_with_its_new_name(name: str, here: str, tmp_path: Path) -> None:
+    """Reading or setting it is an AttributeError that says what it is called here: set silently, it would change nothing."""
+    d = atomic_store.open_dict(tmp_path / "a")
+    with pytest.raises(AttributeError, match=f"{name}.*{here}"):
+        getattr(d, name)
+    with pytest.raises(AttributeError, match=f"{name}.*{here}"):
+        setattr(d, name, "x")
+    assert not hasattr(d, "anything_else")
+
+
 def test_userdict_test_sees_a_wrong_dict(monkeypatch: pytest.MonkeyPatch) -> None:
     """Control: a dict whose clear() does nothing does not pass CPython's tests."""
     require(importlib.util.find_spec("test.mapping_tests"), "needs CPython's own tests, which some distributions leave out")
