@@ -141,7 +141,7 @@ def commit() -> Sequence:
         "renames the file to state.json: readers see the new value. It syncs the directory: the name is on the disk too. "
         "Then it returns.",
         ("commit()", "directory", "disk"),
-        10,
+        11,
     )
     drawing.note(0, "file", "state.json: old", width=112)
     drawing.note(0, "B", "old", width=90)
@@ -152,9 +152,9 @@ def commit() -> Sequence:
     drawing.note(5, "B", "old, and new", "without a name", width=112)
     drawing.message(6, "A", "file", "rename")
     drawing.note(7, "file", "state.json: new", kind="good", width=112)
-    drawing.message(8, "file", "B", "fsync the", "directory")
-    drawing.note(9, "B", "new", kind="good", width=90)
-    drawing.message(9, "file", "A", "returns")
+    drawing.message(9, "file", "B", "fsync the", "directory")
+    drawing.note(10, "B", "new", kind="good", width=90)
+    drawing.message(10, "file", "A", "returns")
     return drawing
 
 
