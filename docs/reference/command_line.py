@@ -28,13 +28,17 @@ HEAD = """\
 
 {description}
 
-Installing the library installs the command `atomic-store`; `python -m atomic_store` is the same. A store is a file's
-path, or `s3://bucket/key` with the extra `s3`. The extra `cli` adds a progress bar
-and completion ([Installation](../installation.md)). `man atomic-store` shows this page, too.
+Installing the library installs this command and its man page. `python -m atomic_store` is the same. The extra `cli`
+adds a progress bar and completion ([Installation](../installation.md)).
 
 ```text
 {synopsis}
 ```
+
+- `STORE`, `FROM`, `TO`: a file's path, or `s3://bucket/key` with the extra `s3`. `show`, `get` and `convert` take `-`
+  for standard input, `convert` also for standard output.
+- `PATH`: a field, as a JSON Pointer such as `/jobs/0/name` (RFC 6901) or with dots, `jobs.0.name`. `.` is the whole
+  value; with `set`, `-` as an index appends.
 
 Options that several commands have:
 
@@ -48,23 +52,6 @@ With `--json` each command prints one line of JSON. Errors go to stderr as one l
 and `exit_code`. Mistakes in the command line itself stay plain text, with exit code 2. Colours and progress appear only
 on a terminal.
 
-```python
-import json
-import subprocess
-import sys
-
-import atomic_store
-
-atomic_store.open("runs.json", default=["today"]).commit()
-
-command = [sys.executable, "-m", "atomic_store", "show", "runs.json", "--json"]
-print(json.loads(subprocess.run(command, capture_output=True, check=True).stdout))
-```
-
-```output
-['today']
-```
-
 Shells that count in one place lose nothing, on a file and on S3:
 
 ```sh
@@ -75,15 +62,16 @@ atomic-store run --lock counter.json -- sh -c '
 
 ## What `edit` does with your text
 
-- The text is in a directory that only you can read, below `TMPDIR`. If the editor is killed, the connection ends or the
-  disk is full, the text stays there, and the message names the file.
-- A mistake opens the editor again, with the message in the first lines, which begin with `# atomic-store:`. Leave the
-  text as it is to give up. So does the tenth mistake. An emptied text is one.
-- An editor that ends with an error, such as Vim after `:cq`, changes nothing.
-- YAML, TOML and JSON in several lines are edited and stored byte for byte. JSON in one line is laid out in lines.
-- A binary format is edited as JSON. What JSON does not have is shown as `"<kept 1: datetime.date(2026, 1, 2)>"`. Left
-  as it is, that part of the value stays what it was.
+- If the editor is killed or the connection ends, the text stays in a private directory below `TMPDIR`, and the message
+  names the file.
+- After a mistake the editor opens again, with the message in lines that begin with `# atomic-store:`. Leave the text as
+  it is to give up. An editor that ends with an error, such as Vim after `:cq`, changes nothing.
+- A binary format is edited as JSON. What JSON does not have is shown as `"<kept 1: datetime.date(2026, 1, 2)>"`: leave
+  it as it is to keep that part of the value.
 """
+
+
+PLACES = ("STORE", "FROM", "TO", "PATH")  # arguments that HEAD explains for all commands
 
 
 def commands(parser: argparse.ArgumentParser) -> dict[str, tuple[str, argparse.ArgumentParser]]:
@@ -144,7 +132,11 @@ def page() -> str:
     lines = [*(synopsis(name, each) for name, (_, each) in known.items()), "atomic-store --help | --version"]
     parts = [HEAD.format(description=parser.description, synopsis="\n".join(lines), shared=items(common))]
     for name, (help, each) in known.items():
-        own = [(written(action), action.help or "") for action in actions(each)]
+        own = [
+            (written(action), action.help or "")
+            for action in actions(each)
+            if action.option_strings or action.metavar not in PLACES
+        ]
         examples = "\n".join(line.removeprefix("  ") for line in _parser.EXAMPLES[name].splitlines())
         texts = [f"## `{name}`: {help}", filled(each.description or ""), items(item for item in own if item not in common)]
         parts.append("\n\n".join(filter(None, [*texts, f"```sh\n{examples}\n```"])) + "\n")
@@ -168,7 +160,11 @@ def man_page() -> str:
         ".SH COMMANDS",
     ]
     for name, (_, each) in known.items():
-        own = [(written(action), action.help or "") for action in actions(each)]
+        own = [
+            (written(action), action.help or "")
+            for action in actions(each)
+            if action.option_strings or action.metavar not in PLACES
+        ]
         parts.append(f".SS {name}\n{roff(each.description or '')}\n{tagged([each for each in own if each not in common])}")
         parts.append(f".PP\n.nf\n{roff(_parser.EXAMPLES[name])}\n.fi")
     parts.append(f".SH OPTIONS OF SEVERAL COMMANDS\n{tagged(list(common))}")

@@ -40,6 +40,7 @@ WITHOUT_CODE = {
     "docs/comparison.md",
     "docs/tried-packages.md",
     "docs/hostile-files.md",
+    "docs/reference/command-line.md",
     "docs/s3-services.md",
 }
 
