@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from .checking import check
     from .formats.base import AbstractFormatBstr, AbstractFormatFile, WrapBinaryFormat
-    from .formats.wrappers import Compressed, Signed, Verified, Versioned
+    from .formats.wrappers import Compressed, Signed, Verified, Versioned, Wrapper
     from .locations.local import LocalFile
     from .locations.s3 import S3Object
     from .mapping import open_dict
@@ -72,6 +72,7 @@ __all__ = [
     "VersionError",
     "Versioned",
     "WrapBinaryFormat",
+    "Wrapper",
     "atomic_write",
     "check",
     "open",
@@ -203,7 +204,7 @@ def __getattr__(name: str) -> Any:
     match name:
         case "AbstractFormatBstr" | "AbstractFormatFile" | "WrapBinaryFormat":
             from .formats import base as found
-        case "Compressed" | "Signed" | "Verified" | "Versioned":
+        case "Compressed" | "Signed" | "Verified" | "Versioned" | "Wrapper":
             from .formats import wrappers as found
         case "LocalFile":
             from .locations import local as found

@@ -136,21 +136,48 @@ def shortened(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
-# The program's fault, or this machine's, and not the file's: a wrong keyword, a class that was moved, no memory.
-_NOT_THE_FILE = (TypeError, AttributeError, ImportError, MemoryError, RecursionError)
+def complete(error: LoadError, path: Any, label: str, size: int | None) -> None:
+    """Fill in what the author of a format left out of the LoadError that a load raised."""
+    error.size = size  # a format inside a wrapper saw unpacked bytes
+    if error.path is None:
+        error.path = path
+        error.format = error.format or label
+        error.args = (_refused(path, label, size, shortened(str(error)), not error.damaged),)
 
 
 def refusal(error: Exception, told: str, path: Any, label: str, size: int | None, sound: bool = False) -> LoadError:
-    """Make the LoadError for bytes that a format refuses with `error`."""
-    # LookupError itself is "unknown encoding", from a keyword; its kinds, IndexError and KeyError, are of the content.
-    sound = sound or isinstance(error, _NOT_THE_FILE) or type(error) is LookupError
+    """Return the LoadError for bytes that a format refuses with `error`."""
+    sound = sound or not is_verdict(error)
+    return LoadError(_refused(path, label, size, told, sound), path, label, size, damaged=not sound)
+
+
+def _refused(path: Any, label: str, size: int | None, told: str, sound: bool) -> str:
     held = "" if size is None else f" ({size} bytes)"
     way_out = "look at the program first" if sound else "restore the file, or delete it to begin with the default"
-    return LoadError(
-        f"{path!r}{held} should hold a value in the format {label}, which refuses it: {told}. "
-        f"Nothing was changed; {way_out}",
-        path,
-        label,
-        size,
-        damaged=not sound,
+    return (
+        f"{path!r}{held} should hold a value in the format {label}, which refuses it: {told}. Nothing was changed; {way_out}"
     )
+
+
+_VERDICTS = (ValueError, EOFError, IndexError, KeyError, ArithmeticError, SyntaxError)
+_LIMITS = (MemoryError, RecursionError)
+
+
+def is_verdict(error: BaseException) -> bool:
+    """Return whether an exception that a load raised means that the bytes are damaged.
+
+    The built-in kinds above do, and so do exceptions of a library's own, which parsers define for this purpose. All other
+    built-in kinds come from the program or from the machine: a wrong keyword, a class that was moved, no memory, a network
+    that is down. An OSError is a verdict only as bz2 and gzip raise it: without an errno.
+    """
+    for each in (error, error.__cause__):
+        if isinstance(each, _LIMITS) or (isinstance(each, ValueError) and "set_int_max_str_digits" in describe(each)):
+            return False  # a limit of the interpreter: with more memory or more digits the load may succeed
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(is_verdict, error.exceptions))
+    if isinstance(error, OSError):
+        return error.errno is None and type(error).__name__ in ("OSError", "BadGzipFile")
+    if isinstance(error, UnicodeEncodeError | UnicodeTranslateError):
+        return False  # something was written, not read
+    kinds = {kind for kind in type(error).__mro__ if kind.__module__ == "builtins"} - {Exception, BaseException, object}
+    return not kinds or not kinds.isdisjoint(_VERDICTS)

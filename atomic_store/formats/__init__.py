@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from ..errors import AtomicStoreError, FormatError, LoadError, MissingLibraryError, describe, refusal
+from ..errors import AtomicStoreError, FormatError, LoadError, MissingLibraryError, complete, describe, refusal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -202,19 +202,22 @@ class Codec:
             LoadError: the format refuses the bytes; its own exception is the cause.
             OSError: the file cannot be read.
         """
-        source = Stream(file) if self.module.streams else Content(file)
+        module = self.module
+        # Kept for a second look: keywords such as object_hook are functions of the program, and may be what raises.
+        keep = bool(load_kwargs) and module.damage is None and not module.streams
+        source = Stream(file) if module.streams else Content(file, keep)
         try:
-            return _call(source.size, self.module.load, source, **(load_kwargs or {}))
+            return _call(source.size, module.load, source, **(load_kwargs or {}))
         except AtomicStoreError as error:
             if isinstance(error, LoadError):
-                error.size = source.size  # a format inside this one saw unpacked bytes
+                complete(error, file.name, self.label, source.size)
             raise
         except Exception as error:
             # Memory that ran out is what a damaged file has claimed to need, and no fault of the place.
             if error is source.error and not isinstance(error, MemoryError):
                 raise
-            damage = self.module.damage
-            sound = damage is not None and not isinstance(error, damage)
+            sound = module.damage is not None and not isinstance(error, module.damage)
+            sound = sound or (keep and _loads(module.load, source))
             raise refusal(error, describe(error), file.name, self.label, source.size, sound) from error
 
 
@@ -239,19 +242,22 @@ class Text:
 class Content:
     """The stored bytes, given up by the first read: a decoder that makes text of them shall not have both."""
 
-    __slots__ = ("_content", "name", "size")
+    __slots__ = ("_content", "_keep", "name", "raw", "size")
 
     error = None  # what reading raises has been raised before
 
-    def __init__(self, file: Any) -> None:
+    def __init__(self, file: Any, keep: bool = False) -> None:
         self._content = file.read()
+        self._keep = keep
+        self.raw = file
         self.name = file.name
         self.size = len(self._content)
 
     def read(self) -> bytes:
         """Return all of them, the first time."""
         content: bytes = self._content
-        self._content = b""
+        if not self._keep:
+            self._content = b""
         return content
 
 
@@ -276,6 +282,15 @@ class Stream(io.RawIOBase):
             self.error = error
             raise
         return size
+
+
+def _loads(load: Callable[..., Any], source: Any) -> bool:
+    """Return whether a load without keywords succeeds."""
+    try:
+        load(source)
+    except Exception:  # noqa: BLE001 - a format may raise anything
+        return False
+    return True
 
 
 LARGE = 1_000_000  # bytes; for less, the garbage collector takes no time to speak of

@@ -5,8 +5,11 @@ Only a program that brings such a format loads this.
 
 from __future__ import annotations
 
-from ..errors import AtomicStoreError, FormatError, LoadError, describe, refusal
-from ._streams import Sink, as_file
+import inspect
+import io
+
+from ..errors import AtomicStoreError, FormatError, LoadError, describe, is_verdict, refusal
+from ._streams import SPOOL, DumpFile, LoadFile
 from .base import WrapBinaryFormat
 
 TYPE_CHECKING = False
@@ -24,6 +27,7 @@ _INTERFACES = (
     ("model_dump_json", "model_validate_json", True),  # a pydantic model class
     ("encode", "decode", True),
 )
+_SAFE_LOADERS = ("SafeLoader", "CSafeLoader", "BaseLoader", "CBaseLoader")  # of PyYAML
 _HANGS = "cbor"  # the load() of this old package never returns from a truncated file; its loads() does
 
 
@@ -42,6 +46,11 @@ class Foreign:
         self._read = load
         self._whole = whole  # whether load takes the content rather than a file
         self.streams = getattr(public, "streams", None) is True
+        self._new_temporary: Any = None
+        if getattr(public, "seeks", None) is True:
+            from tempfile import SpooledTemporaryFile  # 4 ms that only such a format costs
+
+            self._new_temporary = lambda: SpooledTemporaryFile(SPOOL)  # noqa: SIM115 - DumpFile closes it
         self.objects = getattr(public, "holds_objects", None) is True
         self._is_binary: bool | None = None
         self._takes_text: bool | None = None  # None: no load has succeeded yet
@@ -53,22 +62,21 @@ class Foreign:
 
     def text(self, value: Any) -> bool:
         """Say whether this value is written as text: whether it comes as str."""
-        sink = self._tried(value, {})
-        return sink is not None and bool(sink.spoke_text)
+        new = self._tried(value)
+        return new is not None and bool(new.spoke_text)
 
     def dump(self, value: Any, file: Any, **kwargs: Any) -> None:
         """Write the value."""
-        sink = Sink(file.raw, self._is_binary)
-        sink.load_kwargs = file.load_kwargs
+        new = DumpFile(file.raw, self._is_binary, self._new_temporary)
+        new.load_kwargs = file.load_kwargs
         try:
-            self._write(value, sink, **kwargs)
-            sink.flush()
-            if not sink.written and not self._is_empty_for(value, file.load_kwargs or {}):
+            self._write(value, new, **kwargs)
+            new.finish()
+            if not new.written and not self._is_empty_for(value, file.load_kwargs or {}):
                 raise FormatError(f"format {self.label} wrote nothing at all for a value of type {type(value).__name__}")
         finally:
-            # Closed, not just left: a writer that stays bound to it must fail, not write into the void.
-            sink.end()
-        self._wrote_text = sink.spoke_text
+            new.end()  # a writer that keeps this file must fail at its next write, not write into the void
+        self._wrote_text = new.spoke_text
 
     def load(self, file: Any, **kwargs: Any) -> Any:
         """Read a value."""
@@ -77,13 +85,13 @@ class Foreign:
         content, name = file.read(), file.name
         refusals: list[Exception] = []
         try:
-            value = self._decode(content, refusals, name, kwargs)
+            value = self._decode(content, refusals, file, kwargs)
         except AtomicStoreError:
             raise
         except Exception as error:
             refusals.append(error)
-            cause = _telling(refusals)
-            sound = bool(kwargs) and self._takes_without_keywords(content, name)
+            cause = _best_error(refusals)
+            sound = bool(kwargs) and self._takes_without_keywords(content, file)
             try:
                 raise refusal(cause, _told(refusals, cause), name, self.label, len(content), sound) from cause
             finally:
@@ -100,38 +108,45 @@ class Foreign:
             )
         return value
 
-    def _decode(self, content: bytes, refusals: list[Exception], name: Any, kwargs: dict[str, Any]) -> Any:
+    def _decode(self, content: bytes, refusals: list[Exception], file: Any, kwargs: dict[str, Any]) -> Any:
         if self._takes_text is not None:
-            return self._call(content, self._takes_text, name, kwargs)
+            return self._call(content, self._takes_text, file, kwargs)
         as_text = bool(self._wrote_text)  # no proof: tomli_w writes str, and tomllib reads bytes
         try:
-            value = self._call(content, as_text, name, kwargs)
+            value = self._call(content, as_text, file, kwargs)
         except Exception as error:
             if not _is_mismatch(error) and (self._wrote_text is not None or not _is_text(content)):
                 raise
             refusals.append(error)
             as_text = not as_text
-            value = self._call(content, as_text, name, kwargs)
+            value = self._call(content, as_text, file, kwargs)
         if content:  # an empty file shows nothing: csv takes it as bytes, and the next one only as text
             self._takes_text = as_text
         return value
 
-    def _call(self, content: bytes, as_text: bool, name: Any, kwargs: dict[str, Any]) -> Any:
-        given = str(content, "utf-8") if as_text else content  # all of it is text, whether load looks at all of it or not
-        return self._read(given if self._whole else as_file(content, as_text, name), **kwargs)
+    def _call(self, content: bytes, as_text: bool, file: Any, kwargs: dict[str, Any]) -> Any:
+        text = str(content, "utf-8") if as_text else ""  # here: all of it must be UTF-8, even if load reads only a part
+        if self._whole:
+            return self._read(text if as_text else content, **kwargs)
+        given = LoadFile(content, file)
+        try:
+            # The line ends are those that are stored: the documentation of csv asks for it too.
+            return self._read(io.TextIOWrapper(given, "utf-8", newline="") if as_text else given, **kwargs)
+        finally:
+            given.take_back()
 
-    def _takes_without_keywords(self, content: bytes, name: Any) -> bool:
+    def _takes_without_keywords(self, content: bytes, file: Any) -> bool:
         """Say whether the format takes the bytes without load_kwargs: then those, and not the bytes, are what fails."""
         try:
-            self._decode(content, [], name, {})
+            self._decode(content, [], file, {})
         except Exception:
             return False
         return True
 
     def _is_nothing(self, value: Any) -> bool:
         """Say whether the format writes nothing for this value, such as [] in CSV."""
-        sink = self._tried(value, {})
-        return sink is not None and not sink.written
+        new = self._tried(value)
+        return new is not None and not new.written
 
     def _is_empty_for(self, value: Any, kwargs: dict[str, Any]) -> bool:
         """Say whether an empty file loads as this very value."""
@@ -140,14 +155,14 @@ class Foreign:
         except Exception:
             return False
 
-    def _tried(self, value: Any, kwargs: dict[str, Any]) -> Sink | None:
+    def _tried(self, value: Any) -> DumpFile | None:
         """Dump the value into memory, to see what comes; None: the format refuses it."""
-        sink = Sink(as_file(b"", False, None), self._is_binary)
+        new = DumpFile(io.BytesIO(), self._is_binary)
         try:
-            self._write(value, sink, **kwargs)
+            self._write(value, new)
         except Exception:
             return None
-        return sink
+        return new
 
 
 def adapt(format: Any, is_binary: bool | None, label: str | None) -> Foreign:
@@ -175,6 +190,7 @@ def find(format: Any) -> Foreign:
     for writer, reader, whole in _INTERFACES:
         if not _offers(format, writer, reader) or (label == _HANGS and not whole):
             continue
+        _require_instance(format, writer, reader)
         write, read = getattr(format, writer), getattr(format, reader)
         public = WrapBinaryFormat(format) if writer == "dumps" else format
         foreign = Foreign(public, label, _writing(write) if whole else write, read, whole)
@@ -190,6 +206,17 @@ def find(format: Any) -> Foreign:
     )
 
 
+def _require_instance(format: Any, *names: str) -> None:
+    """Raise FormatError for a class whose functions need an instance, except pydantic's, whose value is the instance."""
+    if not isinstance(format, type) or names[0] == "model_dump_json":
+        return
+    functions = [inspect.getattr_static(format, name) for name in names]
+    if not all(isinstance(each, classmethod | staticmethod) for each in functions):
+        raise FormatError(
+            f"format should be an object, and is the class {format.__name__}: give an instance, {format.__name__}()"
+        )
+
+
 def _offers(format: Any, *names: str) -> bool:
     return all(callable(getattr(format, name, None)) for name in names)
 
@@ -202,11 +229,23 @@ def _writing(dumps: Callable[..., Any]) -> Callable[..., None]:
 
 
 def _safe(module: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """Give PyYAML's safe functions, or those that a Dumper or Loader among the keywords asks for."""
+    """Return PyYAML's safe functions, or, if keywords name a Loader or Dumper, the others, as atomic-store 0.0.1 did.
+
+    With a Loader alone 0.0.1 wrote by the full Dumper: tuples and objects with tags of Python's, which a safe Loader
+    refuses. For such a Loader the safe Dumper writes, because a commit that returned must load again.
+    """
 
     def dump(value: Any, file: Any, **kwargs: Any) -> None:
-        kwargs.setdefault("sort_keys", False)  # a mapping has an order, and it is the value's
-        (module.dump if "Dumper" in kwargs else module.safe_dump)(value, file, **kwargs)
+        loader = (file.load_kwargs or {}).get("Loader")
+        if "Dumper" in kwargs:
+            module.dump(value, file, **kwargs)
+        elif loader is None:
+            kwargs.setdefault("sort_keys", False)  # a mapping has an order, and it is the value's
+            module.safe_dump(value, file, **kwargs)
+        elif loader in (getattr(module, name, None) for name in _SAFE_LOADERS):
+            module.safe_dump(value, file, **kwargs)
+        else:
+            module.dump(value, file, **kwargs)
 
     def load(file: Any, **kwargs: Any) -> Any:
         return (module.load if "Loader" in kwargs else module.safe_load)(file, **kwargs)
@@ -224,9 +263,9 @@ def _is_mismatch(error: BaseException) -> bool:
     return isinstance(error, TypeError | AttributeError)
 
 
-def _telling(errors: list[Exception]) -> Exception:
+def _best_error(errors: list[Exception]) -> Exception:
     """Of the errors of one or two tries, choose the one about the content; the other is in its context or ours."""
-    if len(errors) > 1 and _is_mismatch(errors[1]) and not _is_mismatch(errors[0]):
+    if len(errors) > 1 and is_verdict(errors[0]) and not is_verdict(errors[1]):
         return errors[0]
     return errors[-1]
 

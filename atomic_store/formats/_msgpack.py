@@ -36,4 +36,7 @@ def load(file: Any, **kwargs: Any) -> Any:
     """Read a value; keywords are those of msgpack.unpackb. Bytes after its end are refused."""
     # The package refuses on reading the int keys that it has written; a store must read what it wrote.
     kwargs.setdefault("strict_map_key", False)
-    return msgpack.unpackb(file.read(), **kwargs)
+    try:
+        return msgpack.unpackb(file.read(), **kwargs)
+    except msgpack.StackError as error:
+        raise RecursionError("the value is nested too deep") from error  # a limit, not damage

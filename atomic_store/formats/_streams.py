@@ -1,48 +1,72 @@
-"""The files that a format is given: to write to, to read from, or to seek in.
+"""The files that a foreign format is given: to write to, to read from, or to seek in.
 
-JSON does with less (see Text and Once of the codec); whoever loads and saves nothing else does not load this.
+On a local disk both are real files, as with open(). A location that is written front to back, such as S3, gets the bytes of
+a format that seeks from a temporary file, once the dump has ended. JSON needs less: see Text and Content of the codec.
 """
 
 from __future__ import annotations
 
 import io
+import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from _typeshed import WriteableBuffer
 
-BUFFER = 1 << 16
+BUFFER = 1 << 16  # bytes that small writes are collected to: csv writes every field by itself
+SPOOL = 1 << 23  # bytes of a temporary file that are kept in memory
 
 
-class Sink(io.RawIOBase):
-    """The file that dump gets: takes bytes or str, and nothing any more once it was closed.
+class DumpFile(io.RawIOBase):
+    """The file that dump() gets. It takes bytes, and str as UTF-8; closing it does not close the location's file.
 
-    Closing it closes nothing underneath: what was written is kept.
+    It seeks and reads back on a local disk. Elsewhere it can begin to do so as long as nothing was handed on to the
+    location, which takes its bytes front to back; from then on everything is kept until finish().
+
+    Args:
+        file: the location's file, or that of a wrapper.
+        is_binary: True: str is refused; False: bytes are; None: both are taken.
+        new_temporary: makes a temporary file for a format that is known to seek.
+
+    Attributes:
+        written: how many bytes were written, or more if some may have been written through fileno().
+        spoke_text: whether the last piece was str; None: nothing was written.
     """
 
     before: int | None = None  # see Text
-    encoding = None  # rapidjson and others look: None means bytes, and str is welcome as well
-    load_kwargs: Any = None  # by which what is written will be read: Verified reads it at once
+    encoding = None  # rapidjson and others look at it: None means bytes, and str is taken as well
+    load_kwargs: Any = None  # by which what is written will be loaded: Verified loads it at once
 
-    def __init__(self, file: Any, is_binary: bool | None) -> None:
+    def __init__(self, file: Any, is_binary: bool | None, new_temporary: Callable[[], Any] | None = None) -> None:
         self._file = file
+        self._is_local = getattr(type(file), "fileno", io.IOBase.fileno) is not io.IOBase.fileno
         self._is_binary = is_binary
         self._pieces: list[bytes] = []
         self._waiting = 0
+        self._handed_on = False
+        self._lent = False  # whether the format has the descriptor
+        self._random: Any = None  # the file that can seek, once one is needed
         self.name = getattr(file, "name", None)
+        self.mode = "w" if is_binary is False else "wb"
         self.written = 0
         self.spoke_text: bool | None = None
+        if new_temporary is not None and not self._is_local:
+            self._random = new_temporary()
 
     def writable(self) -> bool:
-        """Say yes."""
         return True
 
+    def readable(self) -> bool:
+        return self.seekable()
+
+    def seekable(self) -> bool:
+        return self._is_local or self._random is not None or not self._handed_on
+
     def write(self, data: Any) -> int:
-        """Take all of it; str is written as UTF-8."""
-        if self.closed:
-            raise ValueError("write to a closed file: this dump is over")
+        self._require_open()
         is_text = isinstance(data, str)
         if is_text is self._is_binary:
             wanted = "a bytes-like object is required by is_binary=True" if is_text else "str is required by is_binary=False"
@@ -52,77 +76,130 @@ class Sink(io.RawIOBase):
         if size:
             self.spoke_text = is_text
             self.written += size
-        if size >= BUFFER:
-            self.flush()
+        if self._random is not None:
+            self._random.write(piece)
+        elif size >= BUFFER:
+            self._hand_on()
             self._file.write(piece)
+            self._handed_on = True
         else:
             self._pieces.append(bytes(piece))
             self._waiting += size
             if self._waiting >= BUFFER:
-                self.flush()
+                self._hand_on()
         return len(data) if is_text else size
 
     def flush(self) -> None:
-        """Hand on what waits: csv and others write every field by itself, and each write of a place costs."""
-        pieces, self._pieces, self._waiting = self._pieces, [], 0
-        if pieces:
-            self._file.write(b"".join(pieces))
+        """Write what is buffered to a local file that something else may look at; otherwise this can wait."""
+        if self._random is not None:
+            self._random.flush()
+        elif self._lent:
+            self._hand_on()
+            self._file.flush()
+
+    def finish(self) -> None:
+        """Hand on everything to the location's file."""
+        if self._random is None:
+            self._hand_on()
+        elif self._is_local:
+            self._random.flush()
+        else:
+            self._random.seek(0)
+            while piece := self._random.read(BUFFER):
+                self._file.write(piece)
 
     def end(self) -> None:
-        """Take nothing more; what still waits is of a dump that has failed."""
+        """Refuse further writes. What was not handed on belongs to a dump that failed."""
         self._pieces.clear()
         self.close()
+        if self._random is not None:
+            self._random.close()
 
     def tell(self) -> int:
-        """Say how many bytes were written."""
-        if self.closed:
-            raise ValueError("tell of a closed file")
-        position: int = self._file.tell()
-        return position + self._waiting
+        self._require_open()
+        if self._random is not None:
+            return int(self._random.tell())
+        return int(self._file.tell()) + self._waiting
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._require_open()
+        self._seek_from_now_on()
+        return int(self._random.seek(offset, whence))
+
+    def truncate(self, size: int | None = None) -> int:
+        self._require_open()
+        self._seek_from_now_on()
+        self._random.truncate(size)
+        return int(self._random.tell() if size is None else size)
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        self._require_open()
+        self._seek_from_now_on()
+        data = self._random.read(memoryview(buffer).nbytes)
+        memoryview(buffer).cast("B")[: len(data)] = data
+        return len(data)
 
     def fileno(self) -> int:
-        """Give the descriptor where the place has one; what is written through it counts as well."""
-        if self.closed:
-            raise ValueError("fileno of a closed file")
+        """Return the descriptor of a local file. Bytes that are written through it count as well."""
+        self._require_open()
+        self._hand_on()
+        number = int(self._file.fileno())
+        self._lent = True
         self.flush()
-        number: int = self._file.fileno()
         self.written += 1
         return number
 
+    def _require_open(self) -> None:
+        if self.closed:
+            raise ValueError("I/O operation on a closed file: this dump is over")
 
-class Content(io.BytesIO):
-    """The stored bytes as a seekable file, for messages with the name of the place."""
+    def _hand_on(self) -> None:
+        pieces, self._pieces, self._waiting = self._pieces, [], 0
+        if pieces:
+            self._file.write(b"".join(pieces))
+            self._handed_on = True
 
-    name: Any = None
-    size: int | None = None
+    def _seek_from_now_on(self) -> None:
+        """Go over to a file that can seek: the local file itself, or a temporary one."""
+        if self._random is not None:
+            return
+        if self._is_local:
+            self._hand_on()
+            self._random = open(self._file.fileno(), "rb+", closefd=False)  # noqa: SIM115 - end() closes it
+            self._random.seek(0, os.SEEK_END)
+        elif self._handed_on:
+            raise io.UnsupportedOperation(
+                f"{self.name!r} is written front to back, and the format seeks after {BUFFER} bytes: set the attribute "
+                "seeks = True of the format, and a temporary file is used"
+            )
+        else:
+            self._random = io.BytesIO()
+            self._random.write(b"".join(self._pieces))
+            self._pieces, self._waiting = [], 0
 
 
-def as_file(content: bytes, as_text: bool, name: Any) -> Any:
-    """Give bytes as a file of bytes or, decoded, as one of text."""
-    file = Content(content)
-    file.name, file.size = name, len(content)
-    # Line ends are as they are stored: csv asks for it too.
-    return io.TextIOWrapper(file, "utf-8", newline="") if as_text else file
+class LoadFile(io.BytesIO):
+    """The file that load() gets: the stored bytes, with the name and, on a local disk, the descriptor of their place."""
 
+    mode = "rb"
 
-class Source(io.RawIOBase):
-    """The stored bytes as a stream, remembering what reading it has raised: that is no refusal of the format."""
+    def __init__(self, content: bytes, file: Any) -> None:
+        super().__init__(content)
+        self.name: Any = getattr(file, "name", None)
+        self.size = len(content)
+        self._file: Any = getattr(file, "raw", None)
+        self._lent = False
 
-    def __init__(self, file: Any) -> None:
-        self._file = file
-        self.name = file.name
-        self.size = file.size
-        self.error: Exception | None = None
+    def fileno(self) -> int:
+        """Return the descriptor of a local file, at the position of this one: for mmap and child processes."""
+        if self._file is None:
+            return super().fileno()
+        descriptor = int(self._file.fileno())
+        self._lent = True
+        os.lseek(descriptor, self.tell(), os.SEEK_SET)
+        return descriptor
 
-    def readable(self) -> bool:
-        """Say yes."""
-        return True
-
-    def readinto(self, buffer: WriteableBuffer) -> int:
-        """Read what comes next into the buffer."""
-        try:
-            size: int = self._file.readinto(buffer)
-        except Exception as error:
-            self.error = error
-            raise
-        return size
+    def take_back(self) -> None:
+        """Set a descriptor that was lent to the end again: the location reads on from there to know the version."""
+        if self._lent:
+            os.lseek(self._file.fileno(), 0, os.SEEK_END)

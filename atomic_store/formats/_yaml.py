@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.constructor import ConstructorError, DuplicateKeyError, RoundTripConstructor
 from ruamel.yaml.emitter import RoundTripEmitter
 
+from ..errors import LoadError
 from ._plain import to_builtins
 from ._read_back import require_same
 
@@ -28,6 +29,9 @@ streams = False
 objects = False
 damage = None
 text = True
+
+MOST = 1_000_000  # items that the aliases of a small document may stand for
+TEXT = 64  # characters of a text that count as one more item
 
 
 def public() -> Any:
@@ -75,30 +79,35 @@ def _yaml(options: dict[str, Any]) -> Any:
 
 
 class Constructor(RoundTripConstructor):
-    """ruamel.yaml's own, without three ways in which a file of some bytes keeps it busy for years."""
+    """ruamel.yaml's own, without some ways in which a file of a few bytes keeps a program busy for years."""
 
     def construct_document(self, node: Any) -> Any:
-        """Give the value of a document, unless it has a key or a date that takes years.
+        """Return the value of a document, unless it has a key, a date or aliases that take years.
 
         A mapping in a mapping that is a key itself: ruamel.yaml hashes such a key by all that is inside it,
         and each part of that likewise, several times: each level takes three times as long, and 20 of them
         are 40 bytes. A list or mapping that says to be a date: its message holds all that aliases make of it.
         """
+        weights: dict[int, int] = {}  # of each part with all that is inside, aliases written out
         waiting: list[Any] = [node]
-        seen: set[int] = set()
+        size = 0
         while waiting:
-            part = waiting.pop()
-            if part.id == "scalar" or id(part) in seen:
+            part = waiting[-1]
+            if id(part) in weights and weights[id(part)]:
+                waiting.pop()
                 continue
-            seen.add(id(part))
-            if part.tag == "tag:yaml.org,2002:timestamp":
-                raise ConstructorError(None, None, f"expected a scalar node, but found {part.id}", part.start_mark)
-            if part.id == "mapping":
-                for key, _ in part.value:
-                    _require_plain(key)
-                waiting += chain.from_iterable(part.value)
-            else:
-                waiting += part.value
+            own = 1 + len(part.value) // TEXT if part.id == "scalar" else 1
+            inside = _inside(part)
+            if id(part) not in weights:
+                _require_harmless(part)
+                weights[id(part)] = 0  # open: an alias inside it stands for itself
+                size += own
+                waiting += [each for each in inside if id(each) not in weights]
+                continue
+            waiting.pop()
+            weights[id(part)] = own + sum(weights[id(each)] or 1 for each in inside)
+        if weights[id(node)] > max(MOST, 10 * size):
+            raise LoadError(f"its aliases stand for more than {max(MOST, 10 * size)} items", damaged=False)
         return super().construct_document(node)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
     def check_mapping_key(self, node: Any, key_node: Any, mapping: Any, key: Any, value: Any) -> bool:
@@ -135,7 +144,19 @@ class Emitter(RoundTripEmitter):
         self.best_width = width
 
 
-def _require_plain(key: Any) -> None:
-    if key.id == "mapping" and any(inner.id == "mapping" for inner, _ in key.value):
-        told = "found a mapping as a key of a mapping that is a key itself"
-        raise ConstructorError("while constructing a mapping", key.start_mark, told, key.start_mark)
+def _inside(node: Any) -> list[Any]:
+    if node.id == "scalar":
+        return []
+    return list(chain.from_iterable(node.value)) if node.id == "mapping" else list(node.value)
+
+
+def _require_harmless(node: Any) -> None:
+    if node.id == "scalar":
+        return
+    if node.tag == "tag:yaml.org,2002:timestamp":
+        raise ConstructorError(None, None, f"expected a scalar node, but found {node.id}", node.start_mark)
+    if node.id == "mapping":
+        for key, _ in node.value:
+            if key.id == "mapping" and any(inner.id == "mapping" for inner, _ in key.value):
+                told = "found a mapping as a key of a mapping that is a key itself"
+                raise ConstructorError("while constructing a mapping", key.start_mark, told, key.start_mark)

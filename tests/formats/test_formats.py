@@ -697,7 +697,7 @@ def test_layers_on_top_of_the_file_work(path: Path) -> None:
 
 
 def test_file_of_a_dump_shows_what_it_is(path: Path) -> None:
-    """Serializers look at their file: it is writable, not readable, has no encoding, and the store's path for a name."""
+    """Serializers look at their file: it is writable, can be read back, has no encoding, and the store's path for a name."""
     seen: dict[str, Any] = {}
 
     def dump(file: Any) -> None:
@@ -716,7 +716,7 @@ def test_file_of_a_dump_shows_what_it_is(path: Path) -> None:
     assert seen == {
         "base": True,
         "writable": True,
-        "readable": False,
+        "readable": True,
         "encoding": None,
         "name": path,
         "written": [1, 2, 3, 1],
