@@ -20,16 +20,16 @@ from typing import Any
 import bson
 import cbor2
 import pytest
+import seams
 from cli_support import Editor, Outcome, Screen, run
 from machine import ALICE, in_child, mounted, public_directory
-from stand_ins import by_hand, inside
+from stand_ins import by_hand, inside, install_formats, pretend_missing, pretend_module
 
 import atomic_store
-from atomic_store import cli, formats
+from atomic_store import cli
 from atomic_store.cli import _formats, _parser, _terminal
 from atomic_store.errors import UncertainCommitError
 from atomic_store.locations import base
-from atomic_store.locations.local import _tempfile as _writer
 
 VALUE = {"name": "Zoë", "numbers": [1, 2.5], "none": None}
 WHEN = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
@@ -135,9 +135,10 @@ def test_what_json_does_not_have_is_seen_as_such() -> None:
         assert (code, out, json.loads(err)["exit_code"]) == (4, "", 4)
 
 
-def test_format_of_an_installed_package_shows_its_own_text(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_format_of_an_installed_package_shows_its_own_text(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A format that nobody here knows is text if it writes text, and else shown as JSON."""
-    monkeypatch.setattr(formats, "_installed", {"lines": ("\n".join, str.splitlines), "bits": (bytes, list)}.__getitem__)
+    install_formats(monkeypatch, tmp_path / "site", "more", lines="of_a_package:lines", bits="of_a_package:bits")
+    pretend_module(monkeypatch, "of_a_package", lines=("\n".join, str.splitlines), bits=(bytes, list))
     Path("a").write_text("x\ny\n")
     assert run("show", "a", "--format", "lines").out == "x\ny\n"
     Path("a").write_bytes(b"\1\2")
@@ -191,9 +192,7 @@ def test_error_is_one_line_and_a_code(words: list[str], code: int, said: str) ->
 
 def test_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """A format whose package is not installed is no mistake in the command line: the code is another one."""
-    monkeypatch.setitem(sys.modules, "tomlkit", None)
-    monkeypatch.delitem(sys.modules, "atomic_store.formats._toml", raising=False)
-    monkeypatch.delattr(formats, "_toml", raising=False)
+    pretend_missing(monkeypatch, "tomlkit", "toml")
     assert run("show", "a.toml").code == 1
     assert "atomic_store[toml]" in run("show", "a.toml").err
 
@@ -588,13 +587,7 @@ def test_what_exists_is_only_replaced_by_force(monkeypatch: pytest.MonkeyPatch) 
     assert (found.code, cbor2.loads(Path("b.cbor").read_bytes())) == (5, "old")
     assert run("convert", "a.json", "b.cbor", "--force").code == 0
     assert cbor2.loads(Path("b.cbor").read_bytes()) == 1
-    sync = _writer.TempFile.finish
-
-    def late(self: Any, *args: Any) -> None:
-        by_hand(Path("c.json"), "theirs")
-        sync(self, *args)
-
-    monkeypatch.setattr(_writer.TempFile, "finish", late)
+    seams.fsync(monkeypatch, lambda _: by_hand(Path("c.json"), "theirs"))
     found = run("convert", "a.json", "c.json")
     assert (found.code, Path("c.json").read_text()) == (5, '"theirs"')
     assert "--force" in found.err

@@ -6,12 +6,13 @@ import datetime as dt
 import json
 import pickle
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from machine import in_child
-from stand_ins import inside, join_text, only_text, pretend_missing, pretend_module
+from stand_ins import inside, install_formats, join_text, only_text, pretend_missing, pretend_module
 
 import atomic_store
 from atomic_store import FormatError, LoadError, MissingLibraryError, formats
@@ -224,18 +225,8 @@ def test_int_keys_that_msgpack_writes_it_reads(path: Path) -> None:
 
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Install a package that adds formats under the names given, as `name="module:object"`."""
-
-    def install(package: str, **points: str) -> None:
-        site = tmp_path / "site"
-        info = site / f"{package}-1.0.dist-info"
-        info.mkdir(parents=True)
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
-        lines = "".join(f"{name} = {value}\n" for name, value in points.items())
-        (info / "entry_points.txt").write_text(f"[atomic_store.formats]\n{lines}")
-        monkeypatch.syspath_prepend(site)
-
-    return install
+    """Install a package that adds formats, in this test's own directory."""
+    return partial(install_formats, monkeypatch, tmp_path / "site")
 
 
 def test_name_of_an_installed_package_is_a_format(

@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import seams
 from crowd import Dull
 from machine import in_child
 from places import InMemory, OnDisk
 
 import atomic_store
 from atomic_store import ConflictError, LoadError, LocalFile, LockError, LockTimeout
-from atomic_store.locations import local as _local
 from atomic_store.locations.base import ANY, Location, Lock
-from atomic_store.locations.local import _tempfile as _writer
 from atomic_store.testing import LocationContract, Memory
 
 
@@ -65,8 +64,7 @@ class TestCoarseClock(TestLocalFile):
 
     @pytest.fixture(autouse=True)
     def clock(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        for module in (_local, _writer):
-            monkeypatch.setattr(module, "os", Dull(2 * 10**9))
+        seams.system(monkeypatch, Dull(2 * 10**9))
 
 
 class Lockless(Memory):
@@ -238,21 +236,25 @@ def test_lock_of_a_memory_is_given_back_once() -> None:
 
 def test_child_of_a_fork_has_a_memory_of_its_own() -> None:
     """In a child the lock that the parent holds is lost, and the child's copy of the place is free."""
-    place = Memory(b"1")
+
+    class Noting(Memory):
+        def lock(self, timeout: float | None = None) -> Lock:
+            self.taken = [super().lock(timeout)]
+            return self.taken[0]
+
+    place = Noting(b"1")
     store = atomic_store.open(place, lock=True)
 
     def in_the_child() -> bytes | None:
         with pytest.raises(LockError, match="fork"):
             store.commit()
-        assert held is not None
         held.release()
         with atomic_store.open(place, lock=0) as own:
             own.value = 2
         return place.content
 
     with store:
-        held = store._held
-        assert held is not None
+        (held,) = place.taken
         assert in_child(in_the_child) == b"2"
         store.value = 3
     assert place.content == b"3"

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import seams
 from crowd import DIGITS
 from stand_ins import by_hand, inside, stored
 
 import atomic_store
 from atomic_store import AtomicStoreError, ConflictError, LocalFile
-from atomic_store.locations import local as _local
 
 HOUR = 3600 * 10**9  # ns
 
@@ -42,6 +42,9 @@ class FakeTimes:
     def fstat(self, descriptor: int) -> os.stat_result:
         return self._faked(os.fstat(descriptor))
 
+    def stat(self, path: Any, **options: Any) -> os.stat_result:
+        return self._faked(os.stat(path, **options))
+
     def lstat(self, path: Any) -> os.stat_result:
         return self._faked(os.lstat(path))
 
@@ -53,7 +56,7 @@ class FakeTimes:
 @pytest.fixture
 def times(monkeypatch: pytest.MonkeyPatch) -> FakeTimes:
     fake = FakeTimes()
-    monkeypatch.setattr(_local, "os", fake)
+    seams.system(monkeypatch, fake)
     return fake
 
 
@@ -99,9 +102,11 @@ def test_old_file_is_not_read_again(path: Path, times: FakeTimes) -> None:
 def test_own_commit_is_read_once_until_its_time_is_past(path: Path, times: FakeTimes) -> None:
     """A version that was found unchanged once its time was past is proof from then on."""
     location = LocalFile(path)
+    times.modified = times.changed = time.time_ns()
     with location.replace(exact=True) as file:
         file.write(b"1")
     known: object = file.version
+    times.modified = times.changed = time.time_ns() - HOUR
     for reads in (True, False, False):
         before = times.reads
         now = location.version(known)

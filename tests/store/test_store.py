@@ -670,7 +670,7 @@ def test_dump_that_swallows_a_failed_write_publishes_no_torn_file(path: Path, mo
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return WRITE(descriptor, data)
 
-    monkeypatch.setattr("atomic_store.locations.local._tempfile.os.write", full)
+    monkeypatch.setattr(os, "write", full)
     with pytest.raises(OSError, match=path.name) as caught:
         store.commit()
     monkeypatch.undo()

@@ -6,6 +6,8 @@ import errno
 import json
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -100,16 +102,21 @@ class Full(Memory):
     """A place that has room for one write, and for a second one that is smaller."""
 
     def replace(self, expected: object = ANY, exact: bool = False) -> Any:
-        replacement: Any = super().replace(expected, exact)
-        write = replacement._file.write
+        return self.limited(expected, exact)
 
-        def limited(data: Any) -> int:
-            if replacement._file.tell() + len(data) > 20_000:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.path)
-            return int(write(data))
+    @contextmanager
+    def limited(self, expected: object, exact: bool) -> Iterator[Any]:
+        with super().replace(expected, exact) as file:
+            opened: Any = file
+            write = opened.write
 
-        replacement._file.write = limited
-        return replacement
+            def at_most(data: Any) -> int:
+                if opened.tell() + len(data) > 20_000:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.path)
+                return int(write(data))
+
+            opened.write = at_most
+            yield opened
 
 
 def test_text_that_does_not_fit_any_more_is_not_published() -> None:

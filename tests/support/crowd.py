@@ -197,11 +197,10 @@ class Dull:
 
 def dull_clocks(tick: int) -> None:
     """Let this program's stores see files as on such a file system, times counted in ticks of so many ns."""
-    import atomic_store.locations.local as local
-    import atomic_store.locations.local._tempfile as writer
+    import pytest
+    import seams
 
-    for module in (local, writer):
-        vars(module)["os"] = Dull(tick)
+    seams.system(pytest.MonkeyPatch(), Dull(tick))
 
 
 def trust_equal_times() -> None:

@@ -85,6 +85,16 @@ def pretend_module(monkeypatch: pytest.MonkeyPatch, module_name: str, **attribut
     return module
 
 
+def install_formats(monkeypatch: pytest.MonkeyPatch, site: Path, package: str, **points: str) -> None:
+    """Install a package that adds formats under the names given, as `name="module:object"`."""
+    info = site / f"{package}-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+    lines = "".join(f"{name} = {value}\n" for name, value in points.items())
+    (info / "entry_points.txt").write_text(f"[atomic_store.formats]\n{lines}")
+    monkeypatch.syspath_prepend(site)
+
+
 def pretend_missing(monkeypatch: pytest.MonkeyPatch, package: str, format: str) -> None:
     """Let the package of a named format not be installed, even if another test has already used the format."""
     monkeypatch.setitem(sys.modules, package, None)

@@ -182,7 +182,7 @@ def test_two_containers_do_not_overwrite_each_other(server: Server) -> None:
     with pytest.raises(ConflictError, match=key) as caught:
         second.commit()
     assert caught.value.expected is None
-    assert caught.value.found == first._version
+    assert caught.value.found == S3Object(server.bucket, key).version()
     assert second.reload() == ["first"]
     second.value.append("second")
     second.commit()
