@@ -64,7 +64,11 @@ def adapt_links(app: Sphinx, doctree: nodes.document) -> None:
             link["refdomain"] = "doc"
             link["reftarget"] = AT_THE_ROOT[name]
             link["reftargetid"] = None
-        elif target.is_dir() or (link["refdomain"] == "doc" and not target.is_relative_to(app.srcdir)):
+        elif (
+            target.is_dir()
+            or (ROOT / link["reftarget"]).is_dir()
+            or (link["refdomain"] == "doc" and not target.is_relative_to(app.srcdir))
+        ):
             link.replace_self(link.children)  # only a viewer of the repository can show it
             continue
         if link.astext().endswith(".md"):
