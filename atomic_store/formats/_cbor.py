@@ -30,7 +30,7 @@ text = False
 MOST = 1_000_000  # items that a small document may stand for
 TEXT = 64  # characters of a text that count as one more item
 _REFERENCE = re.compile(rb"\xd8\x1d|\xd9\0\x1d|\xda\0\0\0\x1d|\xdb\0{7}\x1d")  # tag 29 in each of its lengths
-_SECONDS = re.compile(rb"T\d\d:\d\d:\d\d(\.\d+)?[+-]\d\d:\d\d:\d\d")  # a time whose offset has seconds
+_SECONDS = re.compile(rb"T\d\d:\d\d:\d\d(\.\d+)?([+-]\d\d:\d\d|Z):\d\d")  # cbor2 also writes Z:30 for +00:00:30
 
 
 def public() -> Any:

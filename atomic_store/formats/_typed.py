@@ -9,11 +9,17 @@ What would come back as another value is refused at commit: a datetime where the
 
 from __future__ import annotations
 
+from pathlib import PurePath
+from types import NoneType, UnionType
+from typing import Annotated, Union, get_args, get_origin, get_type_hints
+
 from ..errors import FormatError, LoadError, MissingLibraryError, describe, shortened
+from ._difference import same_moment
 from ._plain import to_builtins
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any, Protocol
 
     from . import Codec
@@ -23,8 +29,6 @@ if TYPE_CHECKING:
 
         def to_plain(self, value: Any) -> Any: ...
         def from_plain(self, data: Any) -> Any: ...
-        def to_seen(self, value: Any, /) -> Any:
-            """Give built-in containers with the scalars as they are: what two equal values have equal."""
 
 
 class TypedCodec:
@@ -91,7 +95,7 @@ class TypedCodec:
         _Checked(self.type).from_plain(value)
         plain = self._converter.to_plain(value)
         again = self._converter.from_plain(plain)
-        place = _change(self._converter.to_seen(value), self._converter.to_seen(again), "$")
+        place = None if self._codec.objects else _change(value, again, "$")  # a format that keeps objects was not converted
         if place is not None:
             raise TypeError(f"expected a value that comes back as it is: {place}")
         return plain
@@ -105,7 +109,52 @@ def name_of(type: Any) -> str:
 def _converter(type: Any, objects: bool) -> Converter:
     if objects:
         return _Checked(type)
-    return _ByPydantic(type) if _is_pydantic(type) else _ByMsgspec(type)
+    converter: Converter
+    if _is_pydantic(type):
+        converter = _ByPydantic(type)
+    else:
+        try:
+            converter = _ByMsgspec(type)
+        except MissingLibraryError:
+            raise
+        except FormatError as error:
+            converter = _by_pydantic_instead(type, error)
+    lost = _lost(type, set())
+    if lost is not None:
+        raise FormatError(f"type should be one whose values come back as they are, and {lost}")
+    return converter
+
+
+def _by_pydantic_instead(type: Any, refusal: FormatError) -> Converter:
+    """Return pydantic's converter for what msgspec never converts: unions of dataclasses, Enums of mixed values.
+
+    Raises:
+        FormatError: `refusal`, if pydantic is not installed, or cannot convert the type either, or would guess.
+    """
+    try:
+        import pydantic  # noqa: F401  # 90 ms that only such a type costs
+
+        converter = _ByPydantic(type)
+    except (ImportError, FormatError):
+        raise refusal from None
+    if isinstance(type, str) or _is_guess(type, set()):
+        raise refusal
+    return converter
+
+
+def _is_guess(type: Any, seen: set[int]) -> bool:
+    """Return whether a text could be one of several types of a union: str or date."""
+    if id(type) in seen:
+        return False
+    seen.add(id(type))
+    inside = get_args(type)
+    if get_origin(type) in (Union, UnionType) and str in inside:
+        return any(isinstance(each, _TYPE) and each not in (str, int, float, bool, NoneType) for each in inside)
+    return any(_is_guess(each, seen) for each in (*inside, *_hints(type)))
+
+
+_TYPE = type
+_SCALARS = frozenset((bool, int, float, str, bytes))
 
 
 class _Checked:
@@ -122,9 +171,6 @@ class _Checked:
             raise TypeError(f"expected {name_of(self._type)}, got {name_of(data.__class__)} - at `$`")
         return data
 
-    def to_seen(self, _: Any) -> Any:
-        return None  # pickle keeps objects as they are
-
 
 class _ByMsgspec:
     """dataclass, attrs, msgspec.Struct, TypedDict, NamedTuple, and what the standard library has."""
@@ -136,13 +182,8 @@ class _ByMsgspec:
             raise MissingLibraryError(
                 f'type={name_of(type)} needs the package msgspec: pip install "atomic_store[typed]" ({error})'
             ) from error
-        from datetime import date, datetime, time, timedelta
-        from decimal import Decimal
-        from uuid import UUID
-
         self._type = type
         self._msgspec = msgspec
-        self._seen = (date, datetime, time, timedelta, bytes, bytearray, Decimal, UUID)
         try:
             msgspec.json.Decoder(type)  # reads the whole type, and complains of what cannot be one
         except Exception as error:
@@ -153,13 +194,6 @@ class _ByMsgspec:
 
     def from_plain(self, data: Any) -> Any:
         return self._msgspec.convert(to_builtins(data), self._type, str_keys=True, dec_hook=_model_from_plain)
-
-    def to_seen(self, value: Any) -> Any:
-        options: dict[str, Any] = {"builtin_types": self._seen, "enc_hook": _model_to_seen}
-        try:
-            return self._msgspec.to_builtins(value, order="deterministic", **options)  # equal sets may differ in order
-        except TypeError:
-            return self._msgspec.to_builtins(value, **options)  # what is of several types has no order
 
 
 class _ByPydantic:
@@ -180,10 +214,6 @@ class _ByPydantic:
     def from_plain(self, data: Any) -> Any:
         return self._adapter.validate_python(to_builtins(data))
 
-    def to_seen(self, value: Any) -> Any:
-        # As any: a subclass with a field more would come back without it.
-        return self._adapter.dump_python(value, warnings=False, round_trip=True, serialize_as_any=True)
-
 
 def _as_lists(plain: Any) -> Any:
     """Give plain data with lists for tuples, as it is loaded: else Verified would complain of those."""
@@ -197,16 +227,14 @@ def _no_type(type: Any, package: str, error: Exception) -> FormatError:
 
 
 def _model_to_plain(value: Any) -> Any:
-    """Give the plain data of a pydantic model inside a value that is msgspec's."""
-    return _model(value.__class__).to_plain(value)
+    """Return the plain data of what msgspec leaves to others: a pydantic model, or a path."""
+    return str(value) if isinstance(value, PurePath) else _model(value.__class__).to_plain(value)
 
 
 def _model_from_plain(type: Any, data: Any) -> Any:
+    if issubclass(type, PurePath) and isinstance(data, str):
+        return type(data)
     return _model(type).from_plain(data)
-
-
-def _model_to_seen(value: Any) -> Any:
-    return _model(value.__class__).to_seen(value)
 
 
 def _model(type: Any) -> _ByPydantic:
@@ -217,9 +245,6 @@ def _model(type: Any) -> _ByPydantic:
 
 def _is_one(value: Any, type: Any) -> bool:
     """Say whether a value is of a type, as far as can be seen without looking inside."""
-    from types import UnionType
-    from typing import Annotated, Union, get_args, get_origin
-
     origin = get_origin(type)
     if origin in (Union, UnionType):
         return any(_is_one(value, each) for each in get_args(type))
@@ -234,9 +259,16 @@ def _is_one(value: Any, type: Any) -> bool:
 
 
 def _change(value: Any, again: Any, place: str) -> str | None:
-    """Describe the first difference between two values, None: there is none; NaN is NaN."""
-    if value.__class__ is again.__class__ and value == again:
+    """Return a description of the first part of a value that did not come back, None if all did; NaN is NaN."""
+    own = value.__class__
+    if own is again.__class__ and own in _SCALARS and value == again:
         return None
+    names = _fields(own)
+    if names is not None and own is again.__class__:
+        parts = ((f"{place}.{name}", getattr(value, name, None), getattr(again, name, None)) for name in names)
+        return next(filter(None, (_change(one, other, where) for where, one, other in parts)), None)
+    if names is not None:
+        return f"{name_of(own)} would become {name_of(again.__class__)} - at `{place}`"
     kind = next((kind for kind in (dict, list, tuple) if all(isinstance(each, kind) for each in (value, again))), None)
     if kind is dict:
         gone = (f"{key!r} would be gone - at `{place}`" for key in value if key not in again)
@@ -245,15 +277,78 @@ def _change(value: Any, again: Any, place: str) -> str | None:
     if kind is not None and len(value) == len(again):
         pairs = enumerate(zip(value, again, strict=True))
         return next(filter(None, (_change(a, b, f"{place}[{n}]") for n, (a, b) in pairs)), None)
-    if value == again or (value != value and again != again):
+    if hasattr(value, "utcoffset") and hasattr(again, "utcoffset"):
+        same = same_moment(value, again)
+    else:
+        same = value == again or (value != value and again != again)
+    return None if same else f"{value!r} would become {again!r} - at `{place}`"
+
+
+def _fields(type: Any) -> Iterable[str] | None:
+    """Return the names of all that an object of a class holds, private and excluded fields too; None: it has no fields."""
+    if hasattr(type, "__pydantic_fields__") and hasattr(type, "__private_attributes__"):
+        return (*type.__pydantic_fields__, *type.__private_attributes__, "__pydantic_extra__")
+    for attribute in ("__dataclass_fields__", "__struct_fields__"):
+        if hasattr(type, attribute):
+            return tuple(getattr(type, attribute))
+    return [field.name for field in type.__attrs_attrs__] if hasattr(type, "__attrs_attrs__") else None
+
+
+def _lost(type: Any, seen: set[int]) -> str | None:
+    """Return what would be lost of the values of a type, as its packages convert them; None: nothing that is declared."""
+    if id(type) in seen:
         return None
-    return f"{value!r} would become {again!r} - at `{place}`"
+    seen.add(id(type))
+    inside: list[Any] = list(get_args(type))
+    found: str | None = None
+    if hasattr(type, "__attrs_attrs__"):
+        private = next((field.name for field in type.__attrs_attrs__ if field.name.startswith("_")), None)
+        found = private and f"the private field {private}, which msgspec leaves out for attrs classes: use a dataclass"
+    elif hasattr(type, "__private_attributes__") and hasattr(type, "__pydantic_fields__"):
+        found = next(
+            (f"the private attribute {name}, which pydantic leaves out" for name in type.__private_attributes__), None
+        )
+        for name, field in type.__pydantic_fields__.items():
+            inside.append(field.annotation)
+            if field.exclude:
+                found = found or f"the field {name}, which pydantic excludes"
+            written = field.serialization_alias or name
+            read = field.validation_alias or name
+            if isinstance(read, str) and written != read and not (written == name and _by_name(type)):
+                found = found or f"the field {name}, which pydantic writes as {written!r} and reads as {read!r}"
+    elif hasattr(type, "__pydantic_validator__"):
+        fields = type.__dataclass_fields__.values()
+        lost = next((field.name for field in fields if not field.init and _has_default(field)), None)
+        found = lost and f"the field {lost} with init=False, which pydantic sets to its default"
+    if found:
+        return f"{name_of(type)} has {found}"
+    inside += _hints(type)
+    return next(filter(None, (_lost(each, seen) for each in inside)), None)
+
+
+def _by_name(model: Any) -> bool:
+    config = model.model_config
+    return bool(config.get("populate_by_name") or config.get("validate_by_name"))
+
+
+def _has_default(field: Any) -> bool:
+    from dataclasses import MISSING
+
+    return field.default is not MISSING or field.default_factory is not MISSING
+
+
+def _hints(type: Any) -> list[Any]:
+    type = get_origin(type) or type
+    if _fields(type) is None and not hasattr(type, "__annotations__"):
+        return []
+    try:
+        return list(get_type_hints(type).values())
+    except Exception:  # noqa: BLE001 - a name that only exists inside a function
+        return []  # each commit compares all parts all the same
 
 
 def _is_pydantic(type: Any) -> bool:
-    """Say whether pydantic has made this type, or a part of a container's or union's."""
-    from typing import get_args
-
+    """Return whether pydantic has made this type, or a part of a container's or union's."""
     return hasattr(type, "__pydantic_validator__") or any(map(_is_pydantic, get_args(type)))
 
 

@@ -451,14 +451,14 @@ class Longer(Job):
         (Open, Open(), Open(NOW), r"datetime.* would become '2026-01-02T00:00:00' - at `\$\.any`"),
         (Open, Open(), Open(items=[0, {"a": b"x"}]), r"b'x' would become 'eA==' - at `\$\.items\[1\]\.a`"),
         (Open, Open(), Open(items=[Decimal(1)]), r"at `\$\.items\[0\]`"),
-        (Open, Open(), Open(jobs=[Longer("a", NOW)]), r"'more' would be gone - at `\$\.jobs\[0\]`"),
+        (Open, Open(), Open(jobs=[Longer("a", NOW)]), r"Longer would become Job - at `\$\.jobs\[0\]`"),
         (Open, Open(), Open(Foreign()), "got Foreign"),
         (list[int], [1], [1, "2"], r"\$\[1\]"),
         (Model, Model(), {"name": "a"}, "expected Model, got dict"),
         (Model, Model(), Model.model_construct(name=5), "name|serializ"),
         (Narrow, Narrow(), Narrow(any={1}), r"\{1\} would become \[1\] - at `\$\.any`"),
         (Narrow, Narrow(), Narrow(secret=pydantic.SecretStr("x")), r"at `\$\.secret`"),
-        (Narrow, Narrow(), Narrow(base=Wider()), r"'more' would be gone - at `\$\.base`"),
+        (Narrow, Narrow(), Narrow(base=Wider()), r"Wider would become Arbitrary - at `\$\.base`"),
     ],
 )
 def test_value_that_does_not_fit_costs_nothing(path: Path, type: Any, default: Any, value: Any, told: str) -> None:
