@@ -7,8 +7,6 @@
 A store holds one value; a format turns the value into bytes; a location keeps the bytes, all or nothing.
 """
 
-from __future__ import annotations
-
 from .errors import (
     AccessError,
     AtomicStoreError,
@@ -82,69 +80,69 @@ __all__ = [
 
 @overload
 def open(
-    path: Path,
-    default: T,
-    format: Any = None,
+    path: "Path",
+    default: "T",
+    format: "Any" = None,
     is_binary: bool | None = None,
-    load_kwargs: dict[str, Any] | None = None,
-    dump_kwargs: dict[str, Any] | None = None,
+    load_kwargs: "dict[str, Any] | None" = None,
+    dump_kwargs: "dict[str, Any] | None" = None,
     ignore_inner_exits: bool | None = False,
     *,
-    type: type[T],
+    type: "type[T]",
     lock: bool | float = False,
     on_conflict: str | None = None,
     on_corrupt: str = "raise",
-) -> AtomicStore[T]: ...
+) -> "AtomicStore[T]": ...
 
 
 @overload
 def open(
-    path: Path,
-    default: Any = None,
-    format: Any = None,
+    path: "Path",
+    default: "Any" = None,
+    format: "Any" = None,
     is_binary: bool | None = None,
-    load_kwargs: dict[str, Any] | None = None,
-    dump_kwargs: dict[str, Any] | None = None,
+    load_kwargs: "dict[str, Any] | None" = None,
+    dump_kwargs: "dict[str, Any] | None" = None,
     ignore_inner_exits: bool | None = False,
     *,
     type: None = None,
     lock: bool | float = False,
     on_conflict: str | None = None,
     on_corrupt: str = "raise",
-) -> AtomicStore[Any]: ...
+) -> "AtomicStore[Any]": ...
 
 
 @overload
 def open(
-    path: Path,
-    default: Any = None,
-    format: Any = None,
+    path: "Path",
+    default: "Any" = None,
+    format: "Any" = None,
     is_binary: bool | None = None,
-    load_kwargs: dict[str, Any] | None = None,
-    dump_kwargs: dict[str, Any] | None = None,
+    load_kwargs: "dict[str, Any] | None" = None,
+    dump_kwargs: "dict[str, Any] | None" = None,
     ignore_inner_exits: bool | None = False,
     *,
-    type: UnionType,  # mypy takes `A | None` for an object, and not for a type: say AtomicStore[A | None] yourself
+    type: "UnionType",  # mypy takes `A | None` for an object, and not for a type: say AtomicStore[A | None] yourself
     lock: bool | float = False,
     on_conflict: str | None = None,
     on_corrupt: str = "raise",
-) -> AtomicStore[Any]: ...
+) -> "AtomicStore[Any]": ...
 
 
 def open(
-    path: Path,
-    default: Any = None,
-    format: Any = None,
+    path: "Path",
+    default: "Any" = None,
+    format: "Any" = None,
     is_binary: bool | None = None,
-    load_kwargs: dict[str, Any] | None = None,
-    dump_kwargs: dict[str, Any] | None = None,
+    load_kwargs: "dict[str, Any] | None" = None,
+    dump_kwargs: "dict[str, Any] | None" = None,
     ignore_inner_exits: bool | None = False,
     *,
-    type: Any = None,
+    type: "Any" = None,
     lock: bool | float = False,
     on_conflict: str | None = None,
     on_corrupt: str = "raise",
-) -> AtomicStore[Any]:
+) -> "AtomicStore[Any]":
     """Open the store at `path`: its value is what is stored there, or the default. Nothing is written yet.
 
     Args:
@@ -197,7 +195,7 @@ def open(
     )
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     """Load what only some programs use (PEP 562): every cron job pays for `import atomic_store`."""
     # Literal imports: programs that freeze a package (PyInstaller, cx_Freeze, Nuitka) look for them.
     found: Any

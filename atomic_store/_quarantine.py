@@ -6,7 +6,7 @@ import os
 import sys
 import warnings
 
-from .errors import AtomicStoreError, ConflictError, LoadError, describe
+from .errors import AtomicStoreError, ConflictError, LoadError, describe, log
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from .formats import Codec
     from .locations import Location
+
+_WARNING = 30  # logging.WARNING
 
 
 def quarantine(location: Location, codec: Codec, load_kwargs: dict[str, Any], version: object, error: LoadError) -> None:
@@ -23,7 +25,7 @@ def quarantine(location: Location, codec: Codec, load_kwargs: dict[str, Any], ve
     try:
         aside = location.set_aside(version)
     except ConflictError:
-        return  # somebody was faster, with a new value or the same clean-up: read again
+        return  # another program was faster, with a new value or the same quarantine: read again
     except (AtomicStoreError, OSError) as failure:
         failure.add_note(f"while setting aside what no format could read: {error}")
         raise
@@ -32,15 +34,12 @@ def quarantine(location: Location, codec: Codec, load_kwargs: dict[str, Any], ve
         f"({describe(error.__cause__ or error)}); the bytes are kept as {aside!r}, "
         "and the store goes on with the default"
     )
-    if "logging" in sys.modules:  # see log.py
-        from . import log
-
-        log.warn("%s", message)
+    log(_WARNING, "%s", message)
     warnings.warn(message, UserWarning, stacklevel=_caller())
 
 
 def _is_fine_now(location: Location, codec: Codec, load_kwargs: dict[str, Any], version: object) -> bool:
-    """Say whether the second try succeeds: a signal handler, a timeout's say, may have raised inside the first."""
+    """Return whether a second load succeeds. The first may have failed because a signal handler raised inside the parser."""
     file = location.read(exact=True)
     if file is None:
         return False
@@ -53,7 +52,7 @@ def _is_fine_now(location: Location, codec: Codec, load_kwargs: dict[str, Any], 
 
 
 def _caller() -> int:
-    """Give the stacklevel of the line that called the library."""
+    """Return the stacklevel of the line that called the library."""
     package = os.path.join(os.path.dirname(__file__), "")
     frame, level = sys._getframe(1), 1
     while frame.f_code.co_filename.startswith(package) and frame.f_back is not None:

@@ -1,4 +1,4 @@
-"""Everything the library raises on its own account, one tree with one root.
+"""Everything the library raises on its own account, one tree with one root; and what it tells a log.
 
 Where there is a standard error that programs already catch, an error is that as well::
 
@@ -19,7 +19,7 @@ An error of the operating system is not wrapped: it keeps its type and errno and
 that the program gave. All of them survive pickling, evidence included.
 """
 
-from __future__ import annotations
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class LoadError(AtomicStoreError, ValueError):
     """
 
     def __init__(
-        self, message: str, path: Any = None, format: str | None = None, size: int | None = None, damaged: bool = True
+        self, message: str, path: "Any" = None, format: str | None = None, size: int | None = None, damaged: bool = True
     ) -> None:
         super().__init__(message)
         self.damaged = damaged
@@ -80,7 +80,7 @@ class ConflictError(AtomicStoreError):
         found: the version that is there now, None: nothing is stored.
     """
 
-    def __init__(self, message: str, path: Any = None, expected: object = None, found: object = None) -> None:
+    def __init__(self, message: str, path: "Any" = None, expected: object = None, found: object = None) -> None:
         super().__init__(message)
         self.path = path
         self.expected = expected
@@ -102,7 +102,7 @@ class UncertainCommitError(AtomicStoreError, OSError):
         version: the version to expect at the place from now on.
     """
 
-    def __init__(self, *args: Any, version: object = None) -> None:
+    def __init__(self, *args: "Any", version: object = None) -> None:
         super().__init__(*args)
         self.version = version
 
@@ -114,7 +114,7 @@ class AccessError(AtomicStoreError, PermissionError):
         code: the service's own word for it, such as "AccessDenied".
     """
 
-    def __init__(self, *args: Any, code: str | None = None) -> None:
+    def __init__(self, *args: "Any", code: str | None = None) -> None:
         super().__init__(*args)
         self.code = code
 
@@ -123,7 +123,7 @@ LONGEST = 1000  # characters of what others say: some parsers put the whole cont
 
 
 def describe(error: BaseException) -> str:
-    """Give type and text of an exception, a long text cut; the text itself may raise (plistlib's can)."""
+    """Return type and text of an exception, a long text cut; the text itself may raise (plistlib's can)."""
     try:
         text = shortened(str(error))
     except Exception:  # noqa: BLE001 - a format is anybody's code
@@ -132,11 +132,11 @@ def describe(error: BaseException) -> str:
 
 
 def shortened(text: str) -> str:
-    """Give a text, or its beginning if it is too long for a message."""
+    """Return a text, or its beginning if it is too long for a message."""
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
-def complete(error: LoadError, path: Any, label: str, size: int | None) -> None:
+def complete(error: "LoadError", path: "Any", label: str, size: int | None) -> None:
     """Fill in what the author of a format left out of the LoadError that a load raised."""
     error.size = size  # a format inside a wrapper saw unpacked bytes
     if error.path is None:
@@ -145,13 +145,13 @@ def complete(error: LoadError, path: Any, label: str, size: int | None) -> None:
         error.args = (_refused(path, label, size, shortened(str(error)), not error.damaged),)
 
 
-def refusal(error: Exception, told: str, path: Any, label: str, size: int | None, sound: bool = False) -> LoadError:
+def refusal(error: Exception, told: str, path: "Any", label: str, size: int | None, sound: bool = False) -> "LoadError":
     """Return the LoadError for bytes that a format refuses with `error`."""
     sound = sound or not is_verdict(error)
     return LoadError(_refused(path, label, size, told, sound), path, label, size, damaged=not sound)
 
 
-def _refused(path: Any, label: str, size: int | None, told: str, sound: bool) -> str:
+def _refused(path: "Any", label: str, size: int | None, told: str, sound: bool) -> str:
     held = "" if size is None else f" ({size} bytes)"
     way_out = "look at the program first" if sound else "restore the file, or delete it to begin with the default"
     return (
@@ -181,3 +181,24 @@ def is_verdict(error: BaseException) -> bool:
         return False  # something was written, not read
     kinds = {kind for kind in type(error).__mro__ if kind.__module__ == "builtins"} - {Exception, BaseException, object}
     return not kinds or not kinds.isdisjoint(_VERDICTS)
+
+
+def logger(level: int) -> "Any":
+    """Return the logger "atomic_store" if the program listens at this level, else None.
+
+    It says DEBUG for the steps of a store, WARNING for what a person should know. logging is never imported here: it costs
+    11 ms, and a program that has not loaded it cannot listen.
+    """
+    get = getattr(sys.modules.get("logging"), "getLogger", None)
+    if get is None:
+        return None
+    found = get("atomic_store")
+    # Without a handler anywhere Python would print warnings to stderr (logging, "lastResort").
+    return found if found.isEnabledFor(level) and found.hasHandlers() else None
+
+
+def log(level: int, message: str, *args: object) -> None:
+    """Log what a person should know, if the program listens."""
+    found = logger(level)
+    if found is not None:
+        found.log(level, message, *args)

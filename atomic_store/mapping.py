@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Self
 
+    from .locations import StoredFile
     from .store import Path
 
     Items = Mapping[Any, Any] | Iterable[tuple[Any, Any]]
@@ -237,8 +238,8 @@ class _Nowhere(Location):
 class MappingStore(AtomicStore["Any"]):
     """A store that takes nothing else than a mapping."""
 
-    def _read(self, exact: bool) -> tuple[Any, object, bool]:
-        found = super()._read(exact)
+    def _read(self, exact: bool = True, file: StoredFile | None = None) -> tuple[Any, object, bool]:
+        found = super()._read(exact, file)
         if not isinstance(found[0], MutableMapping):
             raise LoadError(
                 f"{self.path!r} should hold a mapping and holds a {type(found[0]).__name__}; open it with "

@@ -3,12 +3,12 @@
 It touches no file itself: a location keeps the bytes, a codec turns them into the value.
 """
 
-from __future__ import annotations
-
-import sys
+import _thread
+import time
+from _weakref import ref
 
 from . import formats, locations
-from .errors import AtomicStoreError, ConflictError, LoadError, LockError, UncertainCommitError
+from .errors import AtomicStoreError, ConflictError, LoadError, LockError, UncertainCommitError, logger
 from .locations import ANY
 
 TYPE_CHECKING = False
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Generic, TypeVar
 
-    from .locations import Location, Lock
-    from .log import Watch
+    from .locations import Location, Lock, StoredFile
 
+    R = TypeVar("R")
     T = TypeVar("T")
     Path = str | bytes | os.PathLike[str] | os.PathLike[bytes] | Location
 else:
@@ -30,17 +30,41 @@ else:
         """Stands in for typing.Generic, whose import costs more than the rest of the start-up."""
 
         def __class_getitem__(cls, item):
-            """Give the class itself: AtomicStore[int] is for type checkers."""
+            """Return the class itself: AtomicStore[int] is for type checkers."""
             return cls
 
 
-# What is known of the value in memory, beside what is stored.
-_CLEAN = "clean"  # it was read or written as it is, or belongs to the block that is open
-_ASSIGNED = "assigned"  # outside of any block
-_DELETED = "deleted"  # inside a block, whose exit then commits nothing
-
-_ATTEMPTS = 50  # of update() where something else than a lock must settle who comes first
+_ATTEMPTS = 50  # of update() where another thing than a lock must settle which program comes first
 _IMMUTABLE = frozenset((type(None), bool, int, float, str, bytes))
+_DEBUG = 10  # logging.DEBUG, which this module must not import
+_CLEAN, _ASSIGNED, _DELETED = "clean", "assigned", "deleted"
+
+
+class _Exit:
+    """What `with` keeps on its stack while the block lasts, and calls at its end: the store's `__exit__`.
+
+    A Ctrl-C that comes as `__exit__` begins ends the block without it (CPython's issue 74174). Then this object is gone, and
+    the store sees that by a weak reference.
+    """
+
+    __slots__ = ("__weakref__", "_store")
+
+    def __init__(self, store: "AtomicStore[Any]") -> None:
+        self._store = store
+
+    def __call__(self, kind: type[BaseException] | None, error: BaseException | None, trace: "TracebackType | None") -> None:
+        self._store._leave(kind, error, trace, self)
+
+
+class _Exits:
+    """Makes an _Exit each time that `__exit__` of a store is looked up; of the class, it is a plain function."""
+
+    def __get__(self, store: "AtomicStore[Any] | None", owner: "type[AtomicStore[Any]]") -> "Any":
+        if store is None:
+            return owner._leave
+        found = _Exit(store)
+        store._coming = _thread.get_ident(), ref(found)
+        return found
 
 
 class AtomicStore(Generic[T]):
@@ -62,104 +86,146 @@ class AtomicStore(Generic[T]):
         stored: whether the place held something when it was last read.
     """
 
+    # What memory is to the place:
+    #
+    #   _state     _CLEAN     the value came from the place, or is the affair of an open block
+    #              _ASSIGNED  it was assigned outside a block: the next block keeps it, and a foreign change is an error
+    #              _DELETED   delete() was called in the open block: its exit commits nothing, unless a value is assigned
+    #   _failed    a block or a commit has failed: the value may be half done, and a block that compares reads it again
+    #   _version   what is expected at the place; ANY: the store was moved there under its lock, and nothing was read
+    #   _tried     the version that an interrupted commit may have left; ANY: there is no doubt
+    #   _held      the lock, while a block or a step is under it; with level 0 it is being taken or given back
+    #   _exits     for each open block, a weak reference to its _Exit; None: it was not entered by `with`
+    #   _updating  the thread that is inside the function given to update()
+    #
+    # Defaults of the class, because a subclass may set attributes before it calls __init__.
+    level = 0
+    stored = False
+    _codec: "Any" = None
+    _coming: "tuple[int, ref[_Exit]] | None" = None
+    _failed = False
+    _format: "Any" = None
+    _held: "Lock | None" = None
+    _is_binary: bool | None = None
+    _location: "Any" = None
+    _locks = False
+    _on_conflict: str | None = None
+    _quarantines = False
+    _state = _CLEAN
+    _timeout: float | None = None
+    _tried: object = ANY
+    _type: "Any" = None
+    _updating: int | None = None
+    _value: "Any" = None
+    _version: object = None
+
     def __init__(
         self,
-        path: Path,
-        default: Any = None,
-        format: Any = None,
+        path: "Path",
+        default: "Any" = None,
+        format: "Any" = None,
         is_binary: bool | None = None,
-        load_kwargs: dict[str, Any] | None = None,
-        dump_kwargs: dict[str, Any] | None = None,
+        load_kwargs: "dict[str, Any] | None" = None,
+        dump_kwargs: "dict[str, Any] | None" = None,
         ignore_inner_exits: bool | None = False,
         *,
-        type: Any = None,
+        type: "Any" = None,
         lock: bool | float = False,
         on_conflict: str | None = None,
         on_corrupt: str = "raise",
     ) -> None:
         self._location = locations.resolve(path)
         self._type = type
-        self._resolve(format, is_binary, self.path)
+        self._resolve(format, is_binary, self._location)
         self.load_kwargs = _keywords("load_kwargs", load_kwargs)
         self.dump_kwargs = _keywords("dump_kwargs", dump_kwargs)
-        self._codec.check_default(default)
-        self._timeout = _timeout(lock)
-        self._locks = lock is not False
+        if type is not None:
+            self._codec.check_default(default)
+        if lock is not False:
+            self._locks, self._timeout = True, _timeout(lock)
+        self._mutex = _thread.RLock()
+        self._exits: list[ref[_Exit] | None] = []
         self._on_conflict = on_conflict
-        self._quarantines = _quarantines(on_corrupt)
-        self._obey(self._location)
+        self._quarantines = on_corrupt != "raise" and _quarantines(on_corrupt)
+        self._apply_policies(self._location)
         self._default = _copy(default)
         self.ignore_inner_exits = ignore_inner_exits
-        self.level = 0
-        self._held: Lock | None = None
-        self._version: object = None
-        self._state = _CLEAN
-        self._failed = False  # whether the value may be half done: by a block or a commit that failed
-        self._tried: object = ANY  # the version that an interrupted commit may have left, ANY: there is no doubt
-        self._load()
+        self._take(self._read(self._exact))
 
     def __repr__(self) -> str:
         return f"<AtomicStore {self.path!r}, format {self._codec.label}>"
 
-    def __copy__(self) -> AtomicStore[T]:
-        """Give a second store on the same place, with the same value and no block open."""
+    def __copy__(self) -> "AtomicStore[T]":
+        """Return a second store on the same place, with the same value and no block open."""
         twin: AtomicStore[T] = object.__new__(self.__class__)
-        twin.__dict__.update(self.__dict__, level=0, _held=None)
+        twin.__dict__.update(self.__dict__, level=0, _held=None, _updating=None, _exits=[], _mutex=_thread.RLock())
         return twin
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> AtomicStore[T]:
-        """Give a second store as copy.copy() does, whose value is a copy, too."""
-        from copy import deepcopy
+    def __deepcopy__(self, memo: "dict[int, Any]") -> "AtomicStore[T]":
+        """Return a second store as copy.copy() does, whose value is a copy, too."""
+        from copy import deepcopy  # loaded already: it has called this
 
         twin = self.__copy__()
         twin._value = deepcopy(self._value, memo)
         return twin
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> "Any":
         """Refuse to be pickled: the copy would take a lock and a version for its own that are another process's."""
         raise TypeError(f"the store {self.path!r} cannot be pickled: pickle its value, or open it there anew")
 
     @property
-    def value(self) -> T:
-        """The value. Change it in place, or assign a new one."""
-        return self._value
+    def value(self) -> "T":
+        """The value. Change it in place, or assign a new one.
+
+        In a store with lock=, another thread that reads or assigns it waits for the end of the block that is open.
+        """
+        if self._locks:
+            return self._alone(lambda: self._value)  # type: ignore[no-any-return]
+        return self._value  # type: ignore[no-any-return]
 
     @value.setter
-    def value(self, value: T) -> None:
-        self._value = value
-        self._state = _ASSIGNED if self.level == 0 else _CLEAN
+    def value(self, value: "T") -> None:
+        if self._locks:
+            self._alone(lambda: self._assign(value))
+        else:
+            self._assign(value)
 
     def commit(self) -> None:
         """Replace what is stored by the value, all or nothing; when this returns, it is durable.
 
         Raises:
-            ConflictError: somebody else changed what is stored, and the store was to raise then.
-            UncertainCommitError: the new value is visible but may not last, or nobody knows.
+            ConflictError: another program changed what is stored, and the store was to raise then.
+            UncertainCommitError: the new value is visible but may not last, or that cannot be known.
             LockError: the lock was asked for and cannot be had (LockTimeout: in time).
+            AtomicStoreError: called inside the function given to update().
             OSError: the place cannot be written; the old value is whole.
             Exception: the format refuses the value, with its own error; the old value is whole.
         """
-        with self._locked():
-            self._commit(self._value, self._known() if self._raises else ANY)
+        if self._locks or self._updating is not None:
+            self._under_lock("commit()", self._commit_value)
+        else:
+            self._commit_value()
 
-    def reload(self) -> T:
-        """Take what is stored, or a fresh default, as the value; give it.
+    def reload(self) -> "T":
+        """Read what is stored, or a fresh default, as the value; return it.
 
         What was changed in memory and not committed is dropped. After an error the value is what it was.
 
         Raises:
             LoadError: the format refuses the bytes.
+            LockError: another thread has a block of this store open for longer than lock= allows.
             OSError: the place cannot be read. Only "does not exist" means the default.
         """
-        # Readers never wait, except for a block that another thread has open on this very store.
-        with self._locked() if self._held is not None else _NOTHING:
-            self._load()
-        return self._value
+        if self._locks:
+            self._alone(self._take, self._read)
+        else:
+            self._take(self._read(self._exact))
+        return self.value
 
-    def update(self, fn: Callable[[T], T]) -> T:
-        """Replace what is stored by fn(what is stored); no other update is lost. Give the new value.
+    def update(self, fn: "Callable[[T], T]") -> "T":
+        """Replace what is stored by fn(what is stored); no other update is lost. Return the new value.
 
-        The value is read afresh, so what was changed in memory and not committed is dropped. Where
+        The value is read again, so what was changed in memory and not committed is dropped. Where
         the place has no lock, fn may be called several times: let it do nothing but compute.
 
         Args:
@@ -168,37 +234,18 @@ class AtomicStore(Generic[T]):
 
         Raises:
             TypeError: fn returned None.
-            AtomicStoreError: called inside a block of this store: there, change `value`.
-            ConflictError: others were faster each time, or write without the lock.
+            AtomicStoreError: called inside a block of this store: there, change `value`; or fn has used the store.
+            ConflictError: other programs were faster each time, or write without the lock.
             UncertainCommitError: as from commit(); the value is the new one.
             Exception: whatever fn raises. After any other error store and value are as they were.
         """
+        self._require_no_step("update()")
         if self._inside():
             raise AtomicStoreError(f"update() inside the block of the store {self.path!r}: there, change store.value")
-        with self._locked(always=self._location.has_lock):
-            attempt = 0
-            while True:
-                current, version, stored = self._read(exact=True)
-                new = fn(current)
-                if new is None:
-                    raise TypeError("the function given to update() returned None: return the new value")
-                try:
-                    self._commit(new, version)
-                except ConflictError:
-                    attempt += 1
-                    if attempt == _ATTEMPTS:
-                        raise
-                    _pause(attempt)
-                    continue
-                except UncertainCommitError:
-                    # It is what is visible; to commit again, as the error says, must not bring the old one back.
-                    self._value, self.stored = new, stored
-                    raise
-                self._value, self.stored = new, stored
-                return new
+        return self._under_lock("update()", lambda: self._update(fn), always=self._location.has_lock)
 
     def changed(self) -> bool:
-        """Say whether what is stored is no longer what this store has read or written last.
+        """Return whether what is stored is no longer what this store has read or written last.
 
         A store that was opened with lock= or on_conflict="raise" compares the content; any other
         one goes by the file's identity, size and time, so that a mere touch counts as a change.
@@ -206,8 +253,8 @@ class AtomicStore(Generic[T]):
         Raises:
             OSError: the place cannot be read.
         """
-        known = self._known()
-        return self._location.version(known) != known
+        known = self._expected_version()
+        return bool(self._location.version(known) != known)
 
     def delete(self) -> None:
         """Delete what is stored; the value becomes a fresh default.
@@ -215,47 +262,42 @@ class AtomicStore(Generic[T]):
         Inside a block the exit then commits nothing, unless `value` is assigned or commit() called.
 
         Raises:
-            ConflictError: somebody else changed what is stored, and the store was to raise then.
-            UncertainCommitError: it is gone, but may be back after a power loss; or, on S3, nobody knows
+            ConflictError: another program changed what is stored, and the store was to raise then.
+            UncertainCommitError: it is gone, but may be back after a power loss; or, on S3, it cannot be known
                 whether it will be, and the value stays.
+            AtomicStoreError: called inside the function given to update().
             OSError: it cannot be deleted.
         """
-        with self._locked():
-            try:
-                self._location.delete(self._known() if self._raises else ANY)
-                self._begin_anew(None)
-            except UncertainCommitError as error:
-                if error.version is None:
-                    self._begin_anew(None)  # gone is what is visible: no exit shall bring it back unasked
-                else:
-                    self._version = error.version
-                raise
-            except BaseException as error:
-                if not isinstance(error, Exception):
-                    self._tried = None
-                raise
+        self._under_lock("delete()", self._delete)
 
-    def __enter__(self) -> AtomicStore[T]:
+    def __enter__(self) -> "AtomicStore[T]":
         """Enter a block; the outermost one of a store with lock= takes the lock and reads what is new.
 
         Raises:
             LockError: the lock cannot be had (LockTimeout: in time).
             ConflictError: `value` was assigned outside a block, and the place has changed meanwhile.
+            AtomicStoreError: entered inside the function given to update().
             LoadError, OSError: what is new cannot be read.
         """
+        exit, self._coming = self._coming, None
+        if self._exits:
+            self._close_left_blocks()
+        self._require_no_step("a block")
         if self._locks and not self._inside():
-            held = self._location.lock(self._timeout)
-            try:
-                self._refresh()
-                self._held = held
-            except BaseException:
-                self._held = None
-                held.release()
-                raise
+            self._enter_outermost()
+        elif self._failed and self._raises and self.level == 0 and self._state != _ASSIGNED:
+            self._take(self._read(self._exact))  # a block or a commit has failed, and others may have been faster
+        self._exits.append(exit[1] if exit is not None and exit[0] == _thread.get_ident() else None)
         self.level += 1
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def _leave(
+        self,
+        kind: type[BaseException] | None,  # noqa: ARG002 - the signature of __exit__
+        error: BaseException | None,
+        trace: "TracebackType | None",  # noqa: ARG002 - as above
+        exit: "_Exit | None" = None,
+    ) -> None:
         """Leave a block: commit, unless an exception ends it or `ignore_inner_exits` waits for the outermost.
 
         Raises:
@@ -265,6 +307,7 @@ class AtomicStore(Generic[T]):
         if self.level <= 0:
             raise AtomicStoreError(f"the store {self.path!r} was left more often than entered")
         self.level -= 1  # before anything that an interrupt could keep from happening
+        self._forget_exit(exit)
         try:
             if self._held is not None:
                 self._require_not_lost(self._held)
@@ -276,38 +319,37 @@ class AtomicStore(Generic[T]):
                 self.commit()
         finally:
             if self.level == 0:
-                if self._state == _DELETED:
-                    self._state = _CLEAN
-                held, self._held = self._held, None
-                if held is not None:
-                    held.release()
-                    if held.lost:
-                        self._held, self.level = held, 1  # in the child of a fork, each later use shall say so again
+                self._end_block()
+
+    if TYPE_CHECKING:
+        __exit__ = _leave
+    else:
+        __exit__ = _Exits()
 
     @property
-    def path(self) -> Any:
+    def path(self) -> "Any":
         """The place, as the program spelled it."""
         return self._location.path
 
     @path.setter
-    def path(self, path: Path) -> None:
-        if self._held is not None:
+    def path(self, path: "Path") -> None:
+        held = self._held
+        if held is not None and held.mine:
             raise AtomicStoreError(f"the store {self.path!r} holds the lock of its place: leave the block, then assign path")
         location = locations.resolve(path)
-        self._obey(location)
-        if formats.goes_by_path(self._format):
-            self._resolve(self._format, self._is_binary, location.path)
-        self._location = location
-        self._version = None
+        if self._locks:
+            self._alone(lambda: self._move(location))
+        else:
+            self._move(location)
 
     @property
-    def format(self) -> Any:
+    def format(self) -> "Any":
         """What the value is encoded with."""
         return self._codec.format
 
     @format.setter  # noqa: A003 - the attribute has had this name since 0.0.1
-    def format(self, format: Any) -> None:
-        self._resolve(format, self._is_binary, self.path)
+    def format(self, format: "Any") -> None:
+        self._resolve(format, self._is_binary, self._location)
 
     @property
     def is_binary(self) -> bool:
@@ -316,59 +358,114 @@ class AtomicStore(Generic[T]):
 
     @is_binary.setter
     def is_binary(self, is_binary: bool | None) -> None:
-        self._resolve(self._format, is_binary, self.path)
+        self._resolve(self._format, is_binary, self._location)
 
-    def _obey(self, location: Location) -> None:
+    # --- settings ----------------------------------------------------------------------------------------------------
+
+    def _apply_policies(self, location: "Location") -> None:
         """Settle what lock= and on_conflict= mean at this place."""
         if self._locks and not location.has_lock:
             raise LockError(
                 f"lock= asks for a lock, and there are none at {location.path!r}; leave it out. "
                 "update(fn) changes what is stored without losing anybody's update"
             )
-        self._raises = _raises(self._on_conflict, self._locks, location.on_conflict)
+        on_conflict = self._on_conflict
+        if on_conflict is None:
+            self._raises = self._locks or location.on_conflict == "raise"
+        else:
+            self._raises = _raises(on_conflict)
         self._exact = self._locks or self._raises or self._quarantines
 
-    def _resolve(self, format: Any, is_binary: bool | None, path: Any) -> None:
-        settled = format
-        if formats.goes_by_path(format):
-            from .formats import wrappers  # here: only "auto" needs them
+    def _resolve(self, format: "Any", is_binary: bool | None, location: "Location | None") -> None:
+        if location is not None:  # else a subclass sets it before __init__, which settles it
+            settled = format
+            if formats.goes_by_path(format):
+                from .formats import wrappers  # at open(): only "auto" needs them
 
-            settled = wrappers.settle(format, path)
-        self._codec = formats.resolve(settled, is_binary, self._type)
+                settled = wrappers.settle(format, location.path)
+            self._codec = formats.resolve(settled, is_binary, self._type)
         self._format = format
         self._is_binary = is_binary
 
-    def _load(self) -> None:
-        self._value, self._version, self.stored = self._read(self._exact)
-        deleted = self._state == _DELETED and not self.stored  # inside a block: looking again asks for no commit
-        self._settle(_DELETED if deleted else _CLEAN)
+    def _move(self, location: "Location") -> None:
+        self._apply_policies(location)
+        if formats.goes_by_path(self._format):
+            self._resolve(self._format, self._is_binary, location)
+        self._location = location
+        self._version = ANY if self._locks else None
 
-    def _read(self, exact: bool) -> tuple[Any, object, bool]:
-        """Give what is stored or a fresh default, its version, and whether it was stored."""
-        watch = _watch()
-        while (file := self._location.read(exact)) is not None:
+    # --- memory ------------------------------------------------------------------------------------------------------
+
+    def _assign(self, value: "T") -> None:
+        self._value = value
+        self._state = _ASSIGNED if self.level == 0 else _CLEAN
+
+    def _take(self, found: "tuple[Any, object, bool]") -> None:
+        """Make what _read() has returned the value."""
+        deleted = self._state == _DELETED and not found[2]  # inside a block: looking again asks for no commit
+        self.value, self._version, self.stored = found
+        self._mark(_DELETED if deleted else _CLEAN)
+
+    def _mark(self, state: str) -> None:
+        """Note that memory and place agree."""
+        self._tried = ANY
+        self._state = state
+        self._failed = False
+
+    def _begin_again(self, version: object) -> None:
+        """Take a fresh default, because what was stored is deleted; a block's exit commits it only if asked to."""
+        self._take((_copy(self._default), version, False))
+        self._mark(_DELETED if self.level > 0 else _CLEAN)
+
+    # --- the place ---------------------------------------------------------------------------------------------------
+
+    def _read(self, exact: bool = True, file: "StoredFile | None" = None) -> "tuple[Any, object, bool]":
+        """Return what is stored or a fresh default, its version, and whether it was stored. `file`: it is open already."""
+        log = logger(_DEBUG)
+        for attempt in range(_ATTEMPTS):
+            began = time.perf_counter() if log is not None else 0.0
+            file = self._location.read(exact) if file is None else file
+            if file is None:
+                return _copy(self._default), None, False
             with file:
                 try:
                     value, version = self._codec.load(file, self.load_kwargs), file.version
-                    if watch is not None:
-                        watch.tell("loaded", self.path, file.size, self._codec.label)
+                    if log is not None:
+                        self._log(log, "loaded", file.size, began)
                     return value, version, True
                 except LoadError as error:
-                    if not self._quarantines or not error.damaged:
+                    if not self._quarantines or not error.damaged or attempt == _ATTEMPTS - 1:
                         raise
-                    from ._quarantine import quarantine
+                    self._quarantine(file.version, error)
+            file = None
+        raise AssertionError  # the last attempt has raised
 
-                    quarantine(self._location, self._codec, self.load_kwargs, file.version, error)
-        return _copy(self._default), None, False
+    def _quarantine(self, version: object, error: LoadError) -> None:
+        from ._quarantine import quarantine  # loaded by __init__
 
-    def _commit(self, value: Any, expected: object) -> None:
+        held = None
+        try:
+            if self._locks and not self._inside():
+                held = self._location.lock(self._timeout)  # by the deadline of this store
+            quarantine(self._location, self._codec, self.load_kwargs, version, error)
+        finally:
+            if held is not None:
+                held.release()
+
+    def _commit_value(self) -> None:
+        self._commit(self.value, self._expected_version() if self._raises else ANY)
+
+    def _commit(self, value: "Any", expected: object) -> None:
         self._failed = True
         file = None
-        watch, size = _watch(), None
+        size = None
+        log = logger(_DEBUG)
+        began = time.perf_counter() if log is not None else 0.0
         try:
-            with self._location.replace(expected, exact=self._exact) as file:
+            with self._location.replace(expected, self._exact) as file:
                 self._codec.dump(value, file, self.dump_kwargs, self.load_kwargs)
-                size = file.tell() if watch is not None else None
+                if log is not None:
+                    size = file.tell()
             self._version = file.version
         except UncertainCommitError as error:
             self._version = error.version
@@ -378,23 +475,53 @@ class AtomicStore(Generic[T]):
                 tried = getattr(file, "version", None)
                 self._tried = ANY if tried is None else tried  # None: nothing was published yet
             raise
-        self._settle(_CLEAN)
-        if watch is not None:
-            watch.tell("committed", self.path, size, self._codec.label)
+        self._mark(_CLEAN)
+        if log is not None:
+            self._log(log, "committed", size, began)
 
-    def _begin_anew(self, version: object) -> None:
-        """What was stored is deleted: take a fresh default, which a block's exit commits only if asked to."""
-        self._value, self._version, self.stored = _copy(self._default), version, False
-        self._settle(_DELETED if self.level > 0 else _CLEAN)
+    def _update(self, fn: "Callable[[T], T]") -> "T":
+        attempt = 0
+        while True:
+            current, version, stored = self._read()
+            self._updating = _thread.get_ident()
+            try:
+                new = fn(current)
+            finally:
+                self._updating = None
+            if new is None:
+                raise TypeError("the function given to update() returned None: return the new value")
+            try:
+                self._commit(new, version)
+            except ConflictError:
+                attempt += 1
+                if attempt == _ATTEMPTS:
+                    raise
+                _pause(attempt)
+                continue
+            except UncertainCommitError:
+                # It is what is visible; to commit again, as the error says, must not bring the old one back.
+                self._value, self.stored = new, stored
+                raise
+            self._value, self.stored = new, stored
+            return new
 
-    def _settle(self, state: str) -> None:
-        """Memory and place agree."""
-        self._tried = ANY
-        self._state = state
-        self._failed = False
+    def _delete(self) -> None:
+        try:
+            self._location.delete(self._expected_version() if self._raises else ANY)
+            self._begin_again(None)
+        except UncertainCommitError as error:
+            if error.version is None:
+                self._begin_again(None)  # gone is what is visible: no exit may bring it back unasked
+            else:
+                self._version = error.version
+            raise
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                self._tried = None
+            raise
 
-    def _known(self) -> object:
-        """Give the version to expect: an interrupt hides whether a commit took effect, and its own value is no conflict."""
+    def _expected_version(self) -> object:
+        """Return the version to expect. An interrupt hides whether a commit took effect: its own value is no conflict."""
         tried, self._tried = self._tried, ANY
         if tried is not ANY and self._location.version(tried) == tried:
             self._version = tried
@@ -402,69 +529,148 @@ class AtomicStore(Generic[T]):
 
     def _refresh(self) -> None:
         """Under a lock just taken: read again what others have changed, or what a failed block has left in memory."""
-        now = self._location.version(self._known())
-        if now != self._version and self._state == _ASSIGNED:
-            raise ConflictError(
-                f"the value of {self.path!r} was assigned outside a block, and the place was changed meanwhile; "
-                "reload() to take what is stored, or assign inside the block",
-                self.path,
-                self._version,
-                now,
-            )
-        if now != self._version or (self._failed and self._state != _ASSIGNED):
-            self._load()
+        found, file = self._location.read_if_changed(self._expected_version())
+        moved = self._version is ANY
+        changed = found != self._version and not moved
+        if (changed and self._state == _ASSIGNED) or moved:
+            if file is not None:
+                file.close()
+            if not moved:
+                raise ConflictError(
+                    f"the value of {self.path!r} was assigned outside a block, and the place was changed meanwhile; "
+                    "reload() to take what is stored, or assign inside the block",
+                    self.path,
+                    self._version,
+                    found,
+                )
+        if changed or (self._failed and self._state != _ASSIGNED):
+            self._take(self._read(self._exact, file))
         else:
-            self._version = now  # the same bytes, and perhaps proved by their stat from now on
-        self._state = _CLEAN  # from here on it is the block's value, and half-done if the block fails
+            self._version = found  # the same bytes, and perhaps proved by their stat from now on
+        self._state = _CLEAN  # from here on it is the block's value, and half done if the block fails
+
+    # --- locks and blocks --------------------------------------------------------------------------------------------
+
+    def _under_lock(self, what: str, step: "Callable[[], R]", always: bool = False) -> "R":
+        """Return step(), called with the lock if one was asked for and the caller's block does not hold it."""
+        self._require_no_update(what)
+        if not (self._locks or always) or (self._locks and self._inside()):
+            return step()
+        held = None
+        try:
+            held = self._location.lock(self._timeout)
+            self._held = held
+            return step()
+        finally:
+            if held is not None:
+                self._held = None
+                held.release()
+
+    def _alone(self, act: "Callable[..., R]", read: "Callable[[], Any] | None" = None) -> "R":
+        """Return act(), or act(read()), called while no other thread has a block of this store open."""
+        deadline = None if self._timeout is None else time.monotonic() + self._timeout
+        while True:
+            found = () if read is None else (read(),)
+            with self._mutex:
+                held = self._held
+                if held is None or held.mine or held.lost:
+                    return act(*found)
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            self._location.lock(left).release()  # at the end of the other thread's block
+
+    def _enter_outermost(self) -> None:
+        held = None
+        try:
+            held = self._location.lock(self._timeout)
+            with self._mutex:
+                self._held = held
+                self._refresh()
+        except BaseException:
+            if held is not None:
+                self._held = None
+                held.release()
+            raise
+
+    def _end_block(self) -> None:
+        if self._state == _DELETED:
+            self._state = _CLEAN
+        held, self._held = self._held, None
+        if held is not None:
+            held.release()
+            if held.lost:
+                self._held, self.level = held, 1  # in the child of a fork, each later use must say so again
+
+    def _close_left_blocks(self) -> None:
+        """Close the blocks that a Ctrl-C has ended as their `__exit__` began."""
+        left = [exit for exit in self._exits if exit is not None and exit() is None]
+        for exit in left:
+            self._exits.remove(exit)
+            self.level -= 1
+            self._failed = True
+        if left and self.level == 0:
+            self._end_block()
+
+    def _forget_exit(self, exit: "_Exit | None") -> None:
+        """Forget the block that is left: the one whose _Exit is called, or the innermost that was not entered by `with`."""
+        for index in range(len(self._exits) - 1, -1, -1):
+            known = self._exits[index]
+            if exit is (None if known is None else known()):
+                del self._exits[index]
+                return
+        if None in self._exits:  # a subclass has an __exit__ of its own, and calls ours
+            self._exits.remove(None)
 
     def _inside(self) -> bool:
-        """Say whether the caller is inside a block of this store: with lock=, a block belongs to one thread."""
+        """Return whether the caller is inside a block of this store: with lock=, a block belongs to one thread."""
         held = self._held  # once: another thread may be leaving its block
         if held is None:
             return self.level > 0 and not self._locks
         self._require_not_lost(held)
         return held.mine
 
-    def _locked(self, always: bool = False) -> Any:
-        """Hold the lock for one step, unless no lock was asked for or the caller's block holds it."""
-        if not (self._locks or always) or (self._locks and self._inside()):
-            return _NOTHING
-        return self._location.lock(self._timeout)
+    def _require_no_update(self, what: str) -> None:
+        if self._updating == _thread.get_ident():
+            raise AtomicStoreError(
+                f"{what} of the store {self.path!r} inside the function given to update(): "
+                "let the function return the new value, and do nothing else"
+            )
 
-    def _require_not_lost(self, held: Lock) -> None:
+    def _require_no_step(self, what: str) -> None:
+        """Raise if a function given to update(), or a signal handler, begins in the middle of a step of its own thread."""
+        self._require_no_update(what)
+        held = self._held
+        if held is not None and self.level == 0 and held.mine:
+            raise LockError(
+                f"cannot lock {self.path!r}: a signal handler uses the store while the code that it has interrupted takes "
+                "the lock or gives it back"
+            )
+
+    def _require_not_lost(self, held: "Lock") -> None:
         if held.lost:
             raise LockError(
                 f"the block of the store {self.path!r} was entered before a fork: its lock stayed with the "
                 "parent. In the child, open the store anew"
             )
 
-
-class _Nothing:
-    """A context that does nothing; contextlib's costs an import."""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *_: object) -> None:
-        pass
+    def _log(self, log: "Any", step: str, size: int | None, began: float) -> None:
+        took = (time.perf_counter() - began) * 1000
+        known = "?" if size is None else size
+        log.debug("%s %r: %s bytes, format %s, %.1f ms", step, self.path, known, self._codec.label, took)
 
 
-_NOTHING = _Nothing()
-
-
-def _copy(default: Any) -> Any:
+def _copy(default: "Any") -> "Any":
     """Copy the caller's default, so that changing the value never changes the caller's object.
 
     A bare object() passes as it is: it is a sentinel, and a copied sentinel is none.
     """
-    kind: Any = default.__class__
+    kind: Any = type(default)
     if kind in _IMMUTABLE or kind is object:
         return default
-    if kind is list and _IMMUTABLE.issuperset(map(type, default)):
-        return default.copy()
-    if kind is dict and _IMMUTABLE.issuperset(map(type, default)) and _IMMUTABLE.issuperset(map(type, default.values())):
-        return default.copy()
-    from copy import deepcopy  # here: 1.3 ms that only a default with something in it that can change pays
+    try:
+        return _copy_plain(default, set())
+    except (LookupError, RecursionError):
+        pass
+    from copy import deepcopy  # 1.3 ms, which only other defaults pay: at open()
 
     try:
         return deepcopy(default)
@@ -475,17 +681,32 @@ def _copy(default: Any) -> Any:
         ) from error
 
 
-def _keywords(name: str, keywords: Any) -> dict[str, Any]:
-    """Give the dict itself: a program may change it later."""
+def _copy_plain(value: "Any", seen: set[int]) -> "Any":
+    """Copy lists and dicts of plain values; LookupError if there is anything else, or a part that is there twice."""
+    kind: Any = type(value)
+    if kind in _IMMUTABLE:
+        return value
+    if (kind is not list and kind is not dict) or id(value) in seen:
+        raise LookupError
+    seen.add(id(value))
+    if kind is list:
+        return [_copy_plain(item, seen) for item in value]
+    if not _IMMUTABLE.issuperset(map(type, value)):
+        raise LookupError
+    return {key: _copy_plain(item, seen) for key, item in value.items()}
+
+
+def _keywords(name: str, keywords: "Any") -> "dict[str, Any]":
+    """Return the dict itself: a program may change it later."""
     if keywords is not None and not hasattr(keywords, "keys"):
         raise TypeError(f"{name} should be a dict of keywords or None, not {keywords!r}")
     return {} if keywords is None else keywords
 
 
 def _timeout(lock: bool | float) -> float | None:
-    """Give the seconds to wait that lock= asks for, None: for ever."""
+    """Return the seconds to wait that lock= asks for, None: for ever."""
     # By identity: 1 == True, but lock=1 is one second and lock=True for ever; 0 == False likewise.
-    if lock is True or lock is False:
+    if lock is True:
         return None
     if not isinstance(lock, int | float):  # pyright: ignore[reportUnnecessaryIsInstance]  # not all programs are checked
         raise TypeError(f"lock should be False, True or a number of seconds, not {lock!r}")
@@ -494,31 +715,22 @@ def _timeout(lock: bool | float) -> float | None:
     return min(lock, 1e9)  # 30 years: an int may be more than any clock can count
 
 
-def _raises(on_conflict: str | None, locks: bool, otherwise: str) -> bool:
-    if on_conflict not in (None, "overwrite", "raise"):
+def _raises(on_conflict: str) -> bool:
+    if on_conflict not in ("overwrite", "raise"):
         raise ValueError(f'on_conflict should be None, "overwrite" or "raise", not {on_conflict!r}')
-    return (locks or otherwise == "raise") if on_conflict is None else on_conflict == "raise"
+    return on_conflict == "raise"
 
 
 def _quarantines(on_corrupt: str) -> bool:
-    if on_corrupt not in ("raise", "quarantine"):
+    if on_corrupt != "quarantine":
         raise ValueError(f'on_corrupt should be "raise" or "quarantine", not {on_corrupt!r}')
-    return on_corrupt == "quarantine"
+    from . import _quarantine  # noqa: F401  # now: nothing is imported after open()
 
-
-def _watch() -> Watch | None:
-    """Begin to measure a step, if the program listens by logging; one that has not loaded that cannot."""
-    if "logging" not in sys.modules:
-        return None
-    from . import log
-
-    return log.watch()
+    return True
 
 
 def _pause(attempt: int) -> None:
-    """Wait a little, at random, so that those who have met do not meet again."""
-    import random  # here: 2 ms that only a lost race pays
-    import time
-
-    # Up to a second: where reading and writing take 100 ms, those who wait less all meet again.
-    time.sleep(random.uniform(0, 0.001 * min(2**attempt, 1000)))  # noqa: S311 - no secret
+    """Wait a little, at random, so that programs that have met do not meet again."""
+    # Up to a second: where reading and writing take 100 ms, programs that wait less all meet again.
+    chance = time.perf_counter_ns() % 1000 / 1000
+    time.sleep(chance * 0.001 * min(2**attempt, 1000))

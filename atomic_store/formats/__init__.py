@@ -1,8 +1,8 @@
 """Seam 1, value <-> bytes: from what the user passes as `format` to a codec."""
 
-from __future__ import annotations
-
 import io
+import os
+import sys
 
 from ..errors import AtomicStoreError, FormatError, LoadError, MissingLibraryError, complete, describe, refusal
 
@@ -26,7 +26,7 @@ GROUP = "atomic_store.formats"
 """The entry-point group in which an installed package may add names."""
 
 
-def resolve(format: Any = None, is_binary: bool | None = None, type: Any = None) -> Codec:
+def resolve(format: "Any" = None, is_binary: bool | None = None, type: "Any" = None) -> "Codec":
     """Give the codec for what the user calls a format; nothing is read or written yet.
 
     Args:
@@ -55,35 +55,34 @@ def resolve(format: Any = None, is_binary: bool | None = None, type: Any = None)
     return TypedCodec(type, codec)  # type: ignore[return-value]  # of the same shape
 
 
-def goes_by_path(format: Any) -> bool:
+def goes_by_path(format: "Any") -> bool:
     """Return whether the suffix of the store's path decides about the format: "auto", or a wrapper of "auto"."""
     return format == "auto" if isinstance(format, str) else getattr(format, "goes_by_path", False) is True
 
 
-def _name(format: Any) -> Any:
+def _name(format: "Any") -> "Any":
     """Give the name that `format` means, or the object itself that brings its own functions."""
     if format is None:
         return "json"
     if isinstance(format, str):
         return format
-    import sys
-
     # A module as it is means the format of its name: ours is faster and finds more damage.
     return next((name for name in ("json", "pickle", "bson") if format is sys.modules.get(name)), format)
 
 
-def plain(value: Any) -> Any:
+def plain(value: "Any") -> "Any":
     """Give what a format has loaded in built-in types, where it has classes of its own for them, as for YAML and TOML."""
     from ._plain import to_builtins
 
     return to_builtins(value)
 
 
-def _builtin(name: str) -> Any:
+def _builtin(name: str) -> "Any":
     """Return the module of a built-in name."""
     try:
         module = _module(name)
-        module.public()
+        if NAMES[name] is not None:
+            module.public()  # its package is there
         return module
     except MissingLibraryError:
         raise
@@ -96,7 +95,7 @@ def _builtin(name: str) -> Any:
         ) from error
 
 
-def _module(name: str) -> Any:
+def _module(name: str) -> "Any":
     # Literal imports: programs that freeze a package (PyInstaller, cx_Freeze, Nuitka) look for them.
     found: Any
     match name:
@@ -117,7 +116,7 @@ def _module(name: str) -> Any:
     return found
 
 
-def _installed(name: str) -> Any:
+def _installed(name: str) -> "Any":
     """Return the format that an installed package adds under this name."""
     points = _entry_points()
     found = [point for point in points if point.name == name]
@@ -145,7 +144,7 @@ def installed_suffix(suffix: str) -> str | None:
     return names[0] if len(set(values)) == 1 and names else suffix if values else None
 
 
-def _entry_points() -> Any:
+def _entry_points() -> "Any":
     from importlib.metadata import entry_points  # 25 ms that only a name from another package costs
 
     return entry_points(group=GROUP)
@@ -165,37 +164,45 @@ class Codec:
         module: has `label`, `text`, `objects`, `streams`, `damage`, dump(), load() and public().
     """
 
-    def __init__(self, module: Any) -> None:
+    def __init__(self, module: "Any") -> None:
         self.module = module
         self.label: str = module.label
         self.objects: bool = module.objects
+        self._texts = getattr(module, "texts", None)
+        import gc  # now: nothing is imported after open()
+
+        self._gc: Any = gc
 
     @property
-    def format(self) -> Any:
+    def format(self) -> "Any":
         """What the store shows as its format."""
         return self.module.public()
 
-    def check_default(self, default: Any) -> None:
+    def check_default(self, default: "Any") -> None:
         """Raise TypeError where the default is no value that the store may have; here any is one."""
 
-    def writes_text(self, value: Any) -> bool:
+    def writes_text(self, value: "Any") -> bool:
         """Say whether this value is written as text."""
         text = self.module.text
         return bool(text(value) if callable(text) else text)
 
-    def dump(self, value: Any, file: Any, dump_kwargs: Any = None, load_kwargs: Any = None) -> None:
+    def dump(self, value: "Any", file: "Any", dump_kwargs: "Any" = None, load_kwargs: "Any" = None) -> None:
         """Write the value to a binary file.
 
         Raises:
             Exception: whatever the format raises, with a note that names path and format.
         """
         try:
-            self.module.dump(value, Text(file, load_kwargs), **(dump_kwargs or {}))
+            if self._texts is not None:  # JSON, which needs no more than a write(): every cron job pays for more
+                for text in self._texts(value, getattr(file, "before", None), dump_kwargs or {}):
+                    file.write(text.encode())
+            else:
+                self.module.dump(value, Text(file, load_kwargs), **(dump_kwargs or {}))
         except Exception as error:
             error.add_note(f"while dumping the value of {file.name!r} with the format {self.label}")
             raise
 
-    def load(self, file: Any, load_kwargs: Any = None) -> Any:
+    def load(self, file: "Any", load_kwargs: "Any" = None) -> "Any":
         """Read a value from what is stored.
 
         Raises:
@@ -207,7 +214,7 @@ class Codec:
         keep = bool(load_kwargs) and module.damage is None and not module.streams
         source = Stream(file) if module.streams else Content(file, keep)
         try:
-            return _call(source.size, module.load, source, **(load_kwargs or {}))
+            return _call(self._gc, source.size, module.load, source, **(load_kwargs or {}))
         except AtomicStoreError as error:
             if isinstance(error, LoadError):
                 complete(error, file.name, self.label, source.size)
@@ -216,7 +223,11 @@ class Codec:
             # Memory that ran out is what a damaged file has claimed to need, and no fault of the place.
             if error is source.error and not isinstance(error, MemoryError):
                 raise
-            sound = module.damage is not None and not isinstance(error, module.damage)
+            damage = module.damage
+            if callable(damage):
+                sound = not damage(error)
+            else:
+                sound = damage is not None and not isinstance(error, damage)
             sound = sound or (keep and _loads(module.load, source))
             raise refusal(error, describe(error), file.name, self.label, source.size, sound) from error
 
@@ -228,13 +239,13 @@ class Text:
 
     encoding = None
 
-    def __init__(self, file: Any, load_kwargs: dict[str, Any]) -> None:
+    def __init__(self, file: "Any", load_kwargs: "dict[str, Any]") -> None:
         self.raw = file
         self.name = file.name
         self.before: int | None = getattr(file, "before", None)
         self.load_kwargs = load_kwargs
 
-    def write(self, data: Any) -> None:
+    def write(self, data: "Any") -> None:
         """Take all of it."""
         self.raw.write(data.encode("utf-8") if isinstance(data, str) else data)
 
@@ -246,7 +257,7 @@ class Content:
 
     error = None  # what reading raises has been raised before
 
-    def __init__(self, file: Any, keep: bool = False) -> None:
+    def __init__(self, file: "Any", keep: bool = False) -> None:
         self._content = file.read()
         self._keep = keep
         self.raw = file
@@ -264,7 +275,7 @@ class Content:
 class Stream(io.RawIOBase):
     """The stored bytes as a stream, remembering what reading it has raised: that is no refusal of the format."""
 
-    def __init__(self, file: Any) -> None:
+    def __init__(self, file: "Any") -> None:
         self._file = file
         self.name = file.name
         self.size = file.size
@@ -274,7 +285,7 @@ class Stream(io.RawIOBase):
         """Say yes."""
         return True
 
-    def readinto(self, buffer: Any) -> int:
+    def readinto(self, buffer: "Any") -> int:
         """Read what comes next into the buffer."""
         try:
             size: int = self._file.readinto(buffer)
@@ -284,7 +295,7 @@ class Stream(io.RawIOBase):
         return size
 
 
-def _loads(load: Callable[..., Any], source: Any) -> bool:
+def _loads(load: "Callable[..., Any]", source: "Any") -> bool:
     """Return whether a load without keywords succeeds."""
     try:
         load(source)
@@ -295,11 +306,62 @@ def _loads(load: Callable[..., Any], source: Any) -> bool:
 
 LARGE = 1_000_000  # bytes; for less, the garbage collector takes no time to speak of
 
+_promoted = -1  # how many full collections there had been when a loaded value was made old
+_off = False  # whether a load has turned the collector off
+_frozen = False  # whether everything is frozen, by us and for a moment
 
-def _call(size: int | None, load: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Call load(); the garbage collector pauses if there are many bytes, or if nobody knows."""
-    if size is not None and size < LARGE:
+
+def _call(gc: "Any", size: int | None, load: "Callable[..., Any]", *args: "Any", **kwargs: "Any") -> "Any":
+    """Return load(...), called with the garbage collector off if there are many bytes, or if their number is not known.
+
+    A decoder makes objects by the million, and none of them is garbage. The collector looks at all of them again and again:
+    on Python 3.11 that is a third of the time of a JSON load, and half of a pickle's. It belongs to the process, so other
+    threads go without it too until the load has ended.
+    """
+    if (size is not None and size < LARGE) or not gc.isenabled():
         return load(*args, **kwargs)
-    from ._paused import without_collection
+    global _off
+    try:
+        _off = True
+        gc.disable()
+        return load(*args, **kwargs)
+    finally:
+        try:
+            _make_old(gc)
+        finally:
+            gc.enable()
+            _off = False
 
-    return without_collection(load, *args, **kwargs)
+
+def _make_old(gc: "Any") -> None:
+    """Move all objects to the oldest generation: the next collection would go through the whole value once more.
+
+    Once between two full collections, since only those find the garbage that moves along. Not where the program itself
+    keeps objects frozen, to share their memory after a fork; nor on Python 3.12, which keeps its immortal ones there.
+    """
+    global _frozen, _promoted
+    full = gc.get_stats()[-1]["collections"]
+    if full != _promoted and not gc.get_freeze_count():
+        _promoted = full
+        try:
+            _frozen = True
+            gc.freeze()
+        finally:
+            gc.unfreeze()
+            _frozen = False
+
+
+def _after_fork() -> None:
+    """In the child no load is at work but one that has forked, and that may never end there."""
+    global _frozen, _off
+    import gc
+
+    if _frozen:
+        gc.unfreeze()
+    if _off:
+        gc.enable()
+    _frozen = _off = False
+
+
+if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows does not fork
+    os.register_at_fork(after_in_child=_after_fork)

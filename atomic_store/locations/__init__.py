@@ -1,7 +1,5 @@
 """Where bytes live: what a location is, and which one a path or URL names."""
 
-from __future__ import annotations
-
 import io
 import os
 from abc import ABC, abstractmethod
@@ -36,17 +34,17 @@ PIECE = 1 << 20
 """Bytes that are read at once, at most, where somebody brings a buffer of his own."""
 
 
-def conflict(path: Any, expected: object, found: object) -> ConflictError:
-    """Give the error for a place that holds the version `found` instead of the `expected` one; who calls it raises it."""
+def conflict(path: "Any", expected: object, found: object, more: str = "") -> ConflictError:
+    """Return the ConflictError for a location that holds *found* instead of *expected*; raise nothing."""
     fact = (
-        "somebody deleted it since it was read"
+        "another program deleted it since it was read"
         if found is None
-        else "somebody made it meanwhile, it did not exist when it was read"
+        else "another program created it, it did not exist when it was read"
         if expected is None
-        else "somebody changed it since it was read"
+        else "another program changed it since it was read"
     )
     return ConflictError(
-        f"{path!r} is not what this store has read: {fact}. Nothing was written; "
+        f"{path!r} is not what this store has read: {fact}. Nothing was written;{more} "
         "reload() to take what is stored, update(fn) to change it without such conflicts",
         path,
         expected,
@@ -54,7 +52,7 @@ def conflict(path: Any, expected: object, found: object) -> ConflictError:
     )
 
 
-def name_path(error: BaseException, path: Any) -> None:
+def name_path(error: BaseException, path: "Any") -> None:
     """Make an OSError name the path that the program gave, whatever file the system call was about."""
     if isinstance(error, OSError) and error.errno is not None and error.filename != path:
         if error.filename not in (None, os.fspath(path)):
@@ -72,7 +70,7 @@ class StoredFile(io.RawIOBase):
         size: how many bytes are stored, where that is known beforehand.
     """
 
-    name: Any
+    name: "Any"
     size: int | None = None
 
     @property
@@ -96,11 +94,11 @@ class Location(ABC):
 
     @property
     @abstractmethod
-    def path(self) -> Any:
+    def path(self) -> "Any":
         """The place as the program spelled it; every error names it so."""
 
     @abstractmethod
-    def read(self, exact: bool = False) -> StoredFile | None:
+    def read(self, exact: bool = False) -> "StoredFile | None":
         """Open what is stored, or return None when nothing is.
 
         With exact=True the file's version can tell new bytes from a mere touch. Only "does not
@@ -118,8 +116,16 @@ class Location(ABC):
             OSError: as read().
         """
 
+    def read_if_changed(self, known: object) -> "tuple[object, StoredFile | None]":
+        """Return the version that is stored now; a location may open what is stored as well, if that is not `known`.
+
+        Raises:
+            OSError: as read().
+        """
+        return self.version(known), None
+
     @abstractmethod
-    def replace(self, expected: object = ANY, exact: bool = False) -> Context:
+    def replace(self, expected: object = ANY, exact: bool = False) -> "Context":
         """Replace the stored bytes, all or nothing, by what the block writes to the file it gets.
 
         The bytes become visible when the block ends without an exception; after it the file has
@@ -149,7 +155,7 @@ class Location(ABC):
         """
 
     @abstractmethod
-    def lock(self, timeout: float | None = None) -> Lock:
+    def lock(self, timeout: float | None = None) -> "Lock":
         """Take the place's lock, waiting for at most `timeout` seconds (None: as long as it takes).
 
         Raises:
@@ -157,7 +163,7 @@ class Location(ABC):
             LockError: this thread holds it already, or there are no locks at this place.
         """
 
-    def probe(self) -> list[Finding]:
+    def probe(self) -> "list[Finding]":
         """Find out, under scratch names that are removed again, which promises the place keeps: for check().
 
         A place need not be able to. What it keeps is not touched.
@@ -216,7 +222,7 @@ class Lock(ABC):
     def mine(self) -> bool:
         """Whether the calling thread is the holder."""
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Self":
         """Begin a block that is run under the lock."""
         return self
 
@@ -233,7 +239,7 @@ class Lock(ABC):
         """Give the lock back; in a child after a fork, do nothing. Raises nothing."""
 
 
-def resolve(path: str | bytes | os.PathLike[str] | os.PathLike[bytes] | Location) -> Location:
+def resolve(path: "str | bytes | os.PathLike[str] | os.PathLike[bytes] | Location") -> "Location":
     """Return the location that `path` names; nothing is opened or looked at yet.
 
     A str that begins with a scheme and "://" is a URL, anything else a path of this machine.
@@ -254,7 +260,7 @@ def resolve(path: str | bytes | os.PathLike[str] | os.PathLike[bytes] | Location
     return LocalFile(path)
 
 
-def _refuse_url(path: Any) -> None:
+def _refuse_url(path: "Any") -> None:
     """Refuse a path object that means a URL: what os.fspath() makes of it is a local path, or a download.
 
     These are cloudpathlib's, s3path's and universal_pathlib's objects, and pathlib.Path("s3://bucket/key").
@@ -277,7 +283,7 @@ def _refuse_url(path: Any) -> None:
             raise LocationError(f"path should be a str for {url!r}, not a {type(path).__name__}: give {spelling}")
 
 
-def _at_url(scheme: str, url: str) -> Location:
+def _at_url(scheme: str, url: str) -> "Location":
     if scheme == "s3":
         from .s3 import from_url
 

@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
 
-import atomicwrites
-
 from .disk import Disk
 from .file_systems import FILE_SYSTEMS
 from .history import History
@@ -73,7 +71,7 @@ def watched() -> Iterator[Syncs]:
     """Stand between this process and fsync(2)."""
     syncs = Syncs()
     # atomicwrites has taken os.fsync at its import.
-    with mock.patch.object(os, "fsync", syncs), mock.patch.object(atomicwrites, "_proper_fsync", syncs):
+    with mock.patch.object(os, "fsync", syncs):
         yield syncs
 
 

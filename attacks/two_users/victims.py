@@ -63,7 +63,7 @@ class Victim:
                 # What cleans up /tmp may do: else the first lock file would stand there, and nobody could plant another.
                 with suppress(OSError):
                     os.unlink(os.path.join(os.path.dirname(self._path), f".{os.path.basename(self._path)}.lock"))
-            _writer._names.seed(count % PROPHECIES)
+            _writer._numbers = iter(range(count % PROPHECIES, 1 << 64))
             count += 1
             signal.alarm(HANGS_AFTER)
             ending = self._ended(name)

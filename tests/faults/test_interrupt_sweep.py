@@ -15,7 +15,6 @@ from itertools import count
 from pathlib import Path
 from types import FrameType
 
-import atomicwrites
 import pytest
 from faults import KINDS, Attack, Kind, Scene, Witness, outcome
 
@@ -108,7 +107,7 @@ def lost(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
     thrown: list[object] = []
     monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: thrown.append(unraisable.exc_type))
     # No power is cut here, so nothing needs to be synced; and no collector shall tidy up behind the library's back.
-    monkeypatch.setattr(atomicwrites, "_proper_fsync", os.fstat)
+    monkeypatch.setattr(os, "fsync", os.fstat)
     gc.disable()
     yield thrown
     gc.enable()

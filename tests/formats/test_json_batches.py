@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import atomic_store
 from atomic_store.formats import _json
-from atomic_store.formats import _large_json as _json_batches
+from atomic_store.formats import _json as _json_batches
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3) | st.just("\ud800é")
 KEYS = st.text(max_size=2) | st.integers() | st.floats() | st.booleans() | st.none()
@@ -49,7 +49,6 @@ def tiny_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_json_batches, "FIRST", 2)
     monkeypatch.setattr(_json_batches, "TEXT", 12)
     monkeypatch.setattr(_json_batches, "LEAVES", 3)
-    monkeypatch.setattr(_json_batches, "LARGE", 0)
 
 
 @pytest.mark.usefixtures("tiny_batches")

@@ -24,8 +24,9 @@ FLOORS = [
     {""},
     {"mapping", "writing", "checking", "testing"},
     {"store"},
+    {"_quarantine"},
     {"formats", "locations"},
-    {"errors", "log"},
+    {"errors"},
 ]
 
 

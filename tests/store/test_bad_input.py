@@ -167,7 +167,7 @@ def test_memory_that_a_damaged_file_has_taken_is_not_told_without_a_path(
     def exhausted(*_: object) -> bytes:
         raise MemoryError
 
-    monkeypatch.setattr("atomic_store.locations.local.Reader._take", exhausted)
+    monkeypatch.setattr("atomic_store.locations.local.Reader.read", exhausted)
     with pytest.raises(LoadError, match="MemoryError") as caught:
         atomic_store.open(path, format="pickle")
     assert isinstance(caught.value.__cause__, MemoryError)

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import atomicwrites
 import pytest
 from stand_ins import by_hand, stored
 
@@ -26,13 +25,13 @@ def path(tmp_path: Path) -> Path:
 def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Grows with each load of content."""
     done: list[str] = []
-    load = AtomicStore._load
+    take = AtomicStore._take
 
-    def counted(store: AtomicStore[Any]) -> None:
+    def counted(store: AtomicStore[Any], found: Any) -> None:
         done.append("load")
-        load(store)
+        take(store, found)
 
-    monkeypatch.setattr(AtomicStore, "_load", counted)
+    monkeypatch.setattr(AtomicStore, "_take", counted)
     return done
 
 
@@ -55,7 +54,7 @@ class Syncs:
 @pytest.fixture
 def syncs(monkeypatch: pytest.MonkeyPatch) -> Syncs:
     fake = Syncs()
-    monkeypatch.setattr(atomicwrites, "_proper_fsync", fake)
+    monkeypatch.setattr(os, "fsync", fake)
     return fake
 
 

@@ -342,7 +342,7 @@ def test_locks_that_keep_nobody_out_are_told(
 
 def test_mode_that_is_lost_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Control: a commit that does not keep the mode is told, with both; one that cannot be set is none that is lost."""
-    monkeypatch.setattr("atomic_store.locations.local._attributes.keep", lambda *_: None)
+    monkeypatch.setattr("atomic_store.locations.local._tempfile.TempFile._keep_attributes", lambda *_: None)
     report = atomic_store.check(tmp_path / "state.json")
     assert (report["mode"], report["attributes"]) == (False, False)
     assert "-rw-r----- " in str(report)

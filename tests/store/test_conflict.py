@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -49,6 +50,8 @@ class FakeTimes:
         return self._faked(os.lstat(path))
 
     def _faked(self, status: os.stat_result) -> os.stat_result:
+        if stat.S_ISDIR(status.st_mode):
+            return status
         times = {"st_mtime_ns": self.modified, "st_ctime_ns": self.changed}
         return os.stat_result((status.st_mode, 1, *status[2:7], 0, 0, 0), times)
 
@@ -191,7 +194,7 @@ def test_dump_that_rewrites_through_the_descriptor_is_no_conflict_with_itself(pa
 
 @pytest.mark.parametrize(
     ("before", "after", "fact"),
-    [(1, 2, "changed it"), (1, None, "deleted it"), (None, 2, "made it")],
+    [(1, 2, "changed it"), (1, None, "deleted it"), (None, 2, "created it")],
     ids=["changed", "deleted", "made"],
 )
 def test_conflict_says_what_has_happened(path: Path, before: int | None, after: int | None, fact: str) -> None:

@@ -80,7 +80,7 @@ class TwoStores(RuleBasedStateMachine):
         super().__init__()
         self.disk: bytes | None = None
         self.disk_fails = False
-        self.syncs = mock.patch("atomicwrites._proper_fsync", self.sync)
+        self.syncs = mock.patch("os.fsync", self.sync)
         self.syncs.start()
 
     def sync(self, descriptor: int) -> None:

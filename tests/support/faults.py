@@ -28,12 +28,7 @@ from types import BuiltinFunctionType
 from typing import Any, NamedTuple
 from unittest import mock
 
-import atomicwrites
-
 import atomic_store
-
-# Both are loaded on first use only: here, so that `attacked` finds them.
-from atomic_store.locations.local import _attributes, _changes, _lock, _tempfile, _unchanged  # noqa: F401
 
 OLD = {"run": 1}
 NEW = {"run": 2, "why": "it is newer"}
@@ -399,8 +394,6 @@ def attacked(attack: Attack, *others: Any) -> Iterator[None]:
         for module in [*ours, *others]:
             if hasattr(module, "os"):
                 patches.enter_context(mock.patch.object(module, "os", System(attack)))
-        # The base class of our writer has taken os.fsync (on macOS: fcntl) at its import.
-        patches.enter_context(mock.patch.object(atomicwrites, "_proper_fsync", partial(attack.call, "fsync", os.fsync)))
         patches.enter_context(mock.patch.object(fcntl, "flock", partial(attack.call, "flock", fcntl.flock)))
         yield
 

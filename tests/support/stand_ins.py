@@ -111,7 +111,7 @@ def directories_cannot_be_synced(monkeypatch: pytest.MonkeyPatch) -> None:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         fsync(descriptor)
 
-    monkeypatch.setattr("atomicwrites._proper_fsync", failing)  # its name for os.fsync, taken at import
+    monkeypatch.setattr("os.fsync", failing)
 
 
 def directories_synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -123,7 +123,7 @@ def directories_synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         if stat.S_ISDIR(os.fstat(descriptor).st_mode):
             synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
 
-    monkeypatch.setattr("atomicwrites._proper_fsync", listing)  # as above
+    monkeypatch.setattr("os.fsync", listing)
     return synced
 
 

@@ -1,15 +1,35 @@
-"""LocalFile: one file on this machine, read, compared, replaced and deleted as a whole."""
+"""LocalFile: one file on this machine, read, compared, replaced and deleted as a whole.
 
-from __future__ import annotations
+LocalFile is the frame: which file is meant, under which lock, what it must hold, and how errors name it. The work is
+done below: a hidden file by _tempfile, the lock and the cleaning by _lock, neither of which knows a LocalFile.
+"""
 
 import errno
+import itertools
 import os
 import stat
 import time
 
 from ...errors import LocationError
 from .. import ANY, PIECE, Location, StoredFile, conflict, name_path
-from ._tempfile import SAFE, Descriptor, TempFile, durably
+from . import _lock
+from ._tempfile import (
+    CREATE,
+    NOT_A_FILE,
+    READ,
+    Descriptor,
+    Directory,
+    TempFile,
+    explained,
+    fitted,
+    fsync,
+    link,
+    new_digest,
+    pieces,
+    replace,
+    split,
+    unlink,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,10 +39,10 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
     from .. import Finding
-    from ._lock import SidecarLock
 
 MAX_LINKS = 40  # path_resolution(7): the kernel follows no more either
-SETTLED_AFTER = 3_000_000_000  # ns; the coarsest time of a file in use is FAT's, 2 s, and the kernel's clock lags a little
+SETTLED_AFTER = 3_000_000_000  # ns: FAT timestamps have a resolution of 2 s; 1 s margin for the kernel's cached clock
+ASK_AGAIN = 4  # times, where no file is found: on FUSE a rename can be two steps, and a reader sees none in between
 
 
 class LocalFile(Location):
@@ -31,28 +51,32 @@ class LocalFile(Location):
     Args:
         path: str, bytes or os.PathLike. A relative path means the directory that is current now:
             a later chdir changes nothing.
-        mode: permission bits of the file when it is made, less the umask; None: 0o666, as open()
+        mode: permission bits of the file when it is created, less the umask; None: 0o666, as open()
             does. A file that exists keeps its own.
-        follow_symlinks: True: a commit replaces the file that a symbolic link leads to, and the
-            link stays. False: a commit puts a file in the link's place.
-        fsync: True: what has returned survives a power cut. "file": the directory is not synced, so
+        follow_symlinks: True: a commit replaces the file that a symlink leads to, and the link
+            stays. False: a commit puts a file in the link's place.
+        fsync: True: a commit that has returned survives a power cut. "file": the directory is not synced, so
             after one the newest value may be gone, and the old one back, whole. False: nothing is
             synced, so after one the file may also be empty or torn, as the file system pleases.
         skip_unchanged: True: a commit of just the bytes that are stored writes nothing, and the file
-            keeps its inode and its times. False: each commit puts a new file in place.
+            keeps its inode and its timestamps. False: each commit puts a new file in place.
 
     Raises:
         TypeError: `path` is no path, or `mode` no int.
         LocationError: the path is empty, holds a NUL, or names a directory by its form; another `fsync`.
     """
 
+    _cleaned = False
+    _safe: "tuple[int, int] | None" = None  # the directory that was last found at the end of a safe path
+    _stem = ("", "", "")  # directory and name of the file replaced last, and the beginning of its temp files' names
+
     def __init__(
         self,
-        path: str | bytes | os.PathLike[str] | os.PathLike[bytes],
+        path: "str | bytes | os.PathLike[str] | os.PathLike[bytes]",
         mode: int | None = None,
         follow_symlinks: bool = True,
         *,
-        fsync: bool | Literal["file"] = True,
+        fsync: "bool | Literal['file']" = True,
         skip_unchanged: bool = False,
     ) -> None:
         self._path = path
@@ -67,7 +91,6 @@ class LocalFile(Location):
         self.follow_symlinks = follow_symlinks
         self.fsync: bool | Literal["file"] = fsync
         self.skip_unchanged = skip_unchanged
-        self._swept = False
 
     def __repr__(self) -> str:
         return (
@@ -76,11 +99,11 @@ class LocalFile(Location):
         )
 
     @property
-    def path(self) -> str | bytes | os.PathLike[str] | os.PathLike[bytes]:
+    def path(self) -> "str | bytes | os.PathLike[str] | os.PathLike[bytes]":
         """The path as the program spelled it."""
         return self._path
 
-    def read(self, exact: bool = False) -> Reader | None:
+    def read(self, exact: bool = False) -> "Reader | None":
         """Open the file, or return None when there is none.
 
         Raises:
@@ -97,8 +120,8 @@ class LocalFile(Location):
             name_path(error, self._path)
             raise
 
-    def version(self, known: object = None) -> Version | None:
-        """Say which version is stored now; `known` itself where the file proves to be untouched."""
+    def version(self, known: object = None) -> "Version | None":
+        """Return the version that is stored now; `known` itself where the file proves to be untouched."""
         file = self.read(exact=isinstance(known, Version) and known.digest is not None)
         if file is None:
             return None
@@ -107,53 +130,90 @@ class LocalFile(Location):
                 return known
             return file.version
 
-    def replace(self, expected: object = ANY, exact: bool = False) -> Replacement:
+    def read_if_changed(self, known: object) -> "tuple[Version | None, Reader | None]":
+        """Return the version that is stored now and, if it is not `known`, the open file: one read under a lock."""
+        file = self.read(exact=True)
+        if file is None:
+            return None, None
+        try:
+            if isinstance(known, Version) and known.proof is not None and known.proof == file.proof:
+                file.close()
+                return known, None
+            found = file.peek()
+            if found == known:
+                file.close()
+                return found, None
+        except BaseException:
+            file.close()
+            raise
+        return found, file
+
+    def replace(self, expected: object = ANY, exact: bool = False) -> "Replacement":
         """Replace the file by what the block writes, all or nothing; see Location.replace."""
         return Replacement(self, expected, exact)
 
     def delete(self, expected: object = ANY) -> None:
-        """Delete the file that the path leads to and make that durable; a link to it stays.
+        """Delete the file that the path leads to and make that durable. A link to it stays, and a missing file is no error.
 
         Raises:
             ConflictError: the file is not the expected version.
             UncertainCommitError: it is gone, but may be back after a power loss.
         """
-        from ._changes import remove
-
         with Change(self, expected) as change:
-            change.find()
-            remove(change.real, self)
+            try:
+                directory = change.find()
+            except FileNotFoundError:
+                return  # not even a directory
+            try:
+                unlink(directory.prefix + change.name, directory.dir_fd)
+            except FileNotFoundError:
+                pass  # by an earlier delete() of ours, perhaps, whose sync has failed
+            change.sync(None)
 
     def set_aside(self, version: object) -> str:
-        """Rename the file to `NAME.corrupt-<UTC time>` beside it, under the lock; give the new path.
+        """Rename the file to `NAME.corrupt-<UTC time>` beside it, under the lock; return the new path.
 
         Raises:
-            ConflictError: the file is no longer this version.
+            ConflictError: the file is no longer this version. A newer one is where it was, or beside it if the place
+                was taken meanwhile.
             UncertainCommitError: it is renamed, but may have its old name again after a power loss.
         """
-        from ._changes import move_aside
+        with Change(self, version) as change:
+            directory, name = change.find(), change.name
+            aside = _reserve(directory, name, f".corrupt-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
+            try:
+                replace(directory.prefix + name, directory.prefix + aside, directory.dir_fd)
+            except BaseException as error:
+                unlink(directory.prefix + aside, directory.dir_fd)  # it is empty, and ours
+                if isinstance(error, FileNotFoundError):
+                    raise conflict(self._path, version, None) from None
+                raise
+            moved = LocalFile(directory.path + aside)
+            found = moved.version(version)
+            if found != version:
+                # A program that takes no lock has replaced the file since it was compared: nothing of it may be lost.
+                kept = name if _move_back(directory, aside, name) else aside
+                raise conflict(self._path, version, found, f" What was found there is {directory.path + kept!r}.")
+            change.sync(None)
+            return directory.path + aside
 
-        with Change(self, version):
-            return move_aside(self.real(), self)
-
-    def lock(self, timeout: float | None = None) -> SidecarLock:
-        """Take the sidecar lock `.NAME.lock` beside the real file, and sweep the temps of crashed writers.
+    def lock(self, timeout: float | None = None) -> "_lock.SidecarLock":
+        """Take the sidecar lock `.NAME.lock` beside the real file, and remove the temp files of killed writers.
 
         Raises:
-            LockTimeout: somebody else held it for longer than `timeout` seconds.
+            LockTimeout: another program held it for longer than `timeout` seconds.
             LockError: this thread holds it already, or the file system has no locks.
-            OSError: the sidecar can be neither opened nor made.
+            OSError: the sidecar can be neither opened nor created.
         """
-        from . import _lock  # here: 3 ms of threading and weakref that only a lock pays
-
         lock = None
         try:
-            lock = _lock.acquire(self.real, timeout, self._path, self.mode)
-            if not self._swept:
-                from ._changes import sweep
-
-                sweep(self.real())
-                self._swept = True
+            lock = _lock.acquire(self.find, timeout, self._path, self.mode)
+            if not self._cleaned:
+                try:
+                    _lock.clean(self.real())
+                except OSError:
+                    pass  # housekeeping fails no commit
+                self._cleaned = True
         except BaseException as error:
             if lock is not None:
                 lock.release()
@@ -161,43 +221,37 @@ class LocalFile(Location):
             raise
         return lock
 
-    def inherit_lock(self, descriptor: int) -> SidecarLock | None:
+    def inherit_lock(self, descriptor: int) -> "_lock.SidecarLock | None":
         """Return the lock that a parent process holds by an inherited descriptor; None: it is no lock of this file.
 
         While this process keeps it, the calling thread writes here as the holder of the lock.
         """
-        from . import _lock
-
         return _lock.inherit(descriptor, self.real())
 
-    def clean(self, dry_run: bool = False) -> list[tuple[str, OSError | None]]:
-        """Remove the temps of crashed writers, under the lock, by the rules of every first lock; see Location.clean.
+    def clean(self, dry_run: bool = False) -> "list[tuple[str, OSError | None]]":
+        """Remove the temp files of killed writers, under the lock, by the rules of every first lock; see Location.clean.
 
         Raises:
             LockError: the file system has no locks.
-            OSError: the directory cannot be read, or the sidecar neither opened nor made.
+            OSError: the directory cannot be read, or the sidecar neither opened nor created.
         """
-        from ._changes import clean
-
         with Change(self, ANY) as change:
-            found = clean(self.real(), dry_run=True)
+            found = _lock.clean(self.real(), dry_run=True)
             if dry_run or not found:
-                return found  # and no sidecar is made in vain
-            self._swept = True  # by us: lock() does not say what it has removed
+                return found  # and no sidecar is created in vain
+            self._cleaned = True  # by us: lock() does not say what it has removed
             change.lock()
-            return clean(self.real())
+            return _lock.clean(self.real())
 
     def left_by_clean(self) -> list[tuple[str, str]]:
-        """Return the temps that clean() leaves alone, each with the reason; see Location.left_by_clean.
+        """Return the temp files that clean() leaves alone, each with the reason; see Location.left_by_clean.
 
         Raises:
             OSError: the directory cannot be read.
         """
-        from ._changes import left_by_clean
+        return _lock.left_by_clean(self.real())
 
-        return left_by_clean(self.real())
-
-    def probe(self) -> list[Finding]:
+    def probe(self) -> "list[Finding]":
         """Find out which promises this place keeps; see Location.probe.
 
         Raises:
@@ -205,36 +259,58 @@ class LocalFile(Location):
         """
         from ._probe import probe
 
-        with Change(self, ANY) as change:
-            change.find()
-        return probe(self, change.real)
-
-    def _at(self, path: str) -> LocalFile:
-        """Return a plain LocalFile at another path."""
-        return LocalFile(path)
+        try:
+            real, old = self.find()
+            refuse_special(old, self._path)
+        except OSError as error:
+            name_path(error, self._path)
+            raise
+        return probe(self, real)
 
     def real(self) -> str:
-        """Give the path of the file that a commit replaces; see find()."""
+        """Return the path of the file that a commit replaces; see find()."""
         return self.find()[0]
 
-    def find(self) -> tuple[str, os.stat_result | None]:
-        """Give the path of the file that a commit replaces and the status of what is stored, None: nothing is.
+    def find(self) -> "tuple[str, os.stat_result | None]":
+        """Return the path of the file that a commit replaces, and the status of what is stored, None: nothing is.
 
         Raises:
-            OSError: ELOOP for a loop; PermissionError for a link that a stranger may have planted.
+            OSError: ELOOP for a loop; PermissionError for a link that another user may have planted.
         """
-        real, status = self._follow()
+        real, status = self._follow(refuse_foreign)
         return real if self.follow_symlinks else self._absolute, status
 
-    def _follow(self) -> tuple[str, os.stat_result | None]:
-        """Follow the last part's symbolic links; give the path they end in and what stands there, None: nothing."""
+    def _stem_of(self, directory: str, name: str) -> str:
+        """Return how the names of temp files begin beside the file `name`."""
+        if self._stem[:2] != (directory, name):
+            self._stem = directory, name, _lock.stem(directory, name)
+        return self._stem[2]
+
+    def require(self, expected: object) -> None:
+        """Raise ConflictError unless the file is the expected version; None: unless there is none."""
+        found = self.version(expected)
+        if found != expected:
+            raise conflict(self._path, expected, found)
+
+    def _require_safe(self, directory: Directory, status: os.stat_result) -> None:
+        """Raise PermissionError if the path to an open directory leads over a symlink that another user may have planted."""
+        found = status.st_dev, status.st_ino
+        if found == self._safe:
+            return
+        walked = os.lstat(_walk(directory.path))
+        if found != (walked.st_dev, walked.st_ino):
+            raise OSError(errno.ESTALE, f"{directory.path!r} was replaced while it was opened", directory.path)
+        self._safe = found
+
+    def _follow(self, refuse: "Any") -> "tuple[str, os.stat_result | None]":
+        """Follow the last part's symlinks; return the path they end in and what is there, None: nothing."""
         real = self._absolute
         try:
             for _ in range(MAX_LINKS + 1):
                 status = os.lstat(real)
                 if not stat.S_ISLNK(status.st_mode):
                     return real, status
-                _refuse_planted(real, status)
+                refuse(real, status)
                 real = os.path.join(os.path.dirname(real), os.readlink(real))
         except FileNotFoundError:
             if real != self._absolute:
@@ -249,36 +325,47 @@ class LocalFile(Location):
         except FileNotFoundError:
             return
         try:
-            os.lstat(real)  # it may have been made just now
+            os.lstat(real)  # it may have been created just now
         except FileNotFoundError:
             message = "should be a plain file and is an open pipe or deleted file"
             raise OSError(errno.EINVAL, message, self._absolute) from None
 
-    def lock_for_this(self) -> SidecarLock | None:
-        """Lock for one compare and replace, unless this thread holds the lock already."""
-        from ._lock import held
-
-        return None if held(self.real()) else self.lock()
-
-    def require(self, expected: object) -> None:
-        """Raise ConflictError unless the file is the expected version; None: unless there is none."""
-        found = self.version(expected)
-        if found != expected:
-            raise conflict(self._path, expected, found)
-
     def _open(self, file: Descriptor) -> None:
-        """Open for reading: O_NONBLOCK, for a FIFO would hang; O_NOFOLLOW, to look at links ourselves."""
-        path = self._absolute
+        """Open for reading: not through symlinks, which are looked at first, and not blocking on a FIFO."""
+        path, flags, left = self._absolute, READ, ASK_AGAIN
         while True:
             try:
-                file.open(path, os.O_RDONLY | SAFE)
-            except OSError as error:
-                if error.errno not in (errno.ELOOP, errno.EMLINK):  # EMLINK: FreeBSD's word for it
-                    raise
-            else:
+                file.open(path, flags)
                 return
-            # Again with O_NOFOLLOW: whoever changes the end of the path now is looked at in his turn.
-            path = self._follow()[0]
+            except FileNotFoundError:
+                if not left:
+                    raise
+                left -= 1
+            except BlockingIOError:
+                # A file lease (fcntl(2)): wait for its end, as open() does. O_NONBLOCK was for FIFOs.
+                if flags != READ or not stat.S_ISREG(os.lstat(path).st_mode):
+                    raise
+                flags &= ~os.O_NONBLOCK
+            except OSError as error:
+                if error.errno in (errno.EACCES, errno.ENAMETOOLONG) and self._take_relative(path):
+                    path = self._absolute
+                elif error.errno in (errno.ELOOP, errno.EMLINK):  # EMLINK: FreeBSD's word for a symlink
+                    # Again not through symlinks: what changes the end of the path now is looked at in its turn.
+                    path = self._follow(refuse_planted)[0]
+                else:
+                    raise
+
+    def _take_relative(self, path: str) -> bool:
+        """Go by the path as it was given where the way to the current directory is closed or too long; return whether."""
+        given = os.fsdecode(self._path)
+        if path != self._absolute or path == given or os.path.isabs(given):
+            return False
+        try:
+            os.stat(split(given)[0] or ".")
+        except OSError:
+            return False
+        self._absolute = given
+        return True
 
 
 class Version:
@@ -307,31 +394,33 @@ class Version:
         """The signature and the ctime, None where they prove nothing."""
         status = self._status
         settled = self._read_at - max(status.st_mtime_ns, status.st_ctime_ns) > SETTLED_AFTER
-        return (*self.signature, status.st_ctime_ns) if settled else None
+        return (*signature(status), status.st_ctime_ns) if settled else None
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Version):
             return NotImplemented
         if self.digest is None or other.digest is None:
             return self.signature == other.signature
-        return self.signature[2] == other.signature[2] and self.digest == other.digest
+        return self._status.st_size == other._status.st_size and self.digest == other.digest
 
     __hash__ = None  # type: ignore[assignment]  # equal digests under unequal signatures: no hash fits both
 
     def __repr__(self) -> str:
         digest = "not made" if self.digest is None else self.digest.hex()[:16]
-        return f"<Version of {self.signature[2]} bytes, digest {digest}>"
+        return f"<Version of {self._status.st_size} bytes, digest {digest}>"
 
 
 class Change:
     """A change of a file: under the lock if it compares, and with errors that name the path as the program spelled it."""
 
-    def __init__(self, place: LocalFile, expected: object) -> None:
+    directory: Directory | None = None
+
+    def __init__(self, place: "LocalFile", expected: object) -> None:
         self._place = place
         self._expected = expected
-        self._lock: SidecarLock | None = None
+        self._lock: _lock.SidecarLock | None = None
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Self":
         try:
             if self._expected is not ANY:
                 self.lock()
@@ -341,34 +430,55 @@ class Change:
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: "TracebackType | None") -> None:
         self.end(error)
 
     def lock(self) -> None:
         """Take the lock, unless this thread holds it."""
-        self._lock = self._place.lock_for_this()
+        if not _lock.is_held(self._place.real()):
+            self._lock = self._place.lock()
 
-    def find(self) -> None:
-        """Find the file, which must be a plain one."""
-        self.real, self.old = self._place.find()
-        refuse_special(self.old, self._place.path)
+    def find(self) -> Directory:
+        """Find the file, which must be a plain one, and open its directory."""
+        place = self._place
+        real, self.old = place.find()
+        refuse_special(self.old, place.path)
+        path, self.name = split(real)
+        self.directory = directory = Directory(path)
+        try:
+            status = directory.begin(place.fsync)
+        except FileNotFoundError as error:
+            raise missing_directory(error, path, place.path) from error
+        except PermissionError as error:
+            raise explained(error, f"a commit must be permitted to read the directory {path!r}, to sync it") from error
+        place._require_safe(directory, status)
+        return directory
+
+    def sync(self, version: object) -> None:
+        """Make the change of a name durable, as far as asked for."""
+        if self._place.fsync is True and self.directory is not None:
+            self.directory.sync(self._place.path, version)
 
     def end(self, error: BaseException | None) -> None:
-        """Release the lock; name the path."""
-        if self._lock is not None:
-            self._lock.release()
+        """Close the directory, release the lock, and name the path."""
+        try:
+            if self.directory is not None:
+                self.directory.close()
+        finally:
+            if self._lock is not None:
+                self._lock.release()
         if error is not None:
             name_path(error, self._place.path)
 
 
 class Replacement(Change):
-    """One replacement of a file, as a context: the block writes a temporary file, which then takes its place."""
+    """One replacement of a file, as a context: the block writes a hidden file, which then takes its place."""
 
-    def __init__(self, place: LocalFile, expected: object, exact: bool) -> None:
+    def __init__(self, place: "LocalFile", expected: object, exact: bool) -> None:
         super().__init__(place, expected)
-        self.file = TempFile(place.path, new_digest if exact or expected is not ANY else None)
+        self.file = TempFile(place.path, exact or expected is not ANY)
 
-    def __enter__(self) -> TempFile:  # type: ignore[override]
+    def __enter__(self) -> TempFile:  # type: ignore[override]  # what a block gets is the file
         """Lock if there is something to compare, find the file, and begin the new one.
 
         Raises:
@@ -378,33 +488,44 @@ class Replacement(Change):
         try:
             if expected is not ANY:
                 self.lock()
-            self.find()
+            directory = self.find()
             # A difference that shows already saves the dump; that none shows proves nothing, see Version.
             if expected is not ANY and (self.old and signature(self.old)) != getattr(expected, "signature", None):
                 place.require(expected)
-            self.file.begin(self.real, self.old, place.mode)
+            stem = place._stem_of(directory.path, self.name)
+            try:
+                self.file.begin(directory, self.name, stem, self.old, place.mode)
+            except PermissionError as error:
+                raise unwritable_directory(error, directory.path) from error
         except BaseException as error:
             self.end(error)
             raise
         return self.file
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: "TracebackType | None") -> None:
         """Publish what was written, or, after an exception, drop it."""
-        place, expected, file = self._place, self._expected, self.file
-        if error is None:
-            try:
-                file.finish(place.fsync, place.skip_unchanged)
-                file.version = Version(file.status, file.digest and file.digest.digest())
-                if expected is not ANY:  # again: a program that takes no lock may have written while dump was at work
-                    place.require(expected)
-                durably(self._publish, real=self.real, name=place.path, fsync=place.fsync, version=file.version)
-            except BaseException as failure:
-                self.end(failure)
-                raise
-            self.end(None)
+        if error is not None:
+            self.file.discard(error)
+            super().end(error if getattr(error, "filename", "") is None else None)  # one with a name of its own is dump's
             return
-        self.file.discard(error)
-        super().end(error if getattr(error, "filename", "") is None else None)  # one with a name of its own is dump's
+        place, expected, file = self._place, self._expected, self.file
+        try:
+            unchanged = self._unchanged() if place.skip_unchanged and self.old is not None else None
+            if unchanged is not None:
+                file.status = unchanged
+                file.discard(None)
+            else:
+                file.finish(place.fsync)
+            file.version = Version(file.status, file.digest and file.digest.digest())
+            if expected is not ANY:  # again: a program that takes no lock may have written while dump was at work
+                place.require(expected)
+            if unchanged is None:
+                self._publish()
+            self.sync(file.version)
+        except BaseException as failure:
+            self.end(failure)
+            raise
+        self.end(None)
 
     def end(self, error: BaseException | None) -> None:
         """Clean up."""
@@ -417,27 +538,58 @@ class Replacement(Change):
         try:
             self.file.publish(exclusive=self._expected is None)
         except FileExistsError:
-            self._place.require(None)  # says who was faster
-            self.file.publish(exclusive=False)  # nobody: a link that leads nowhere stands there, and is not to be followed
+            self._place.require(None)  # says which program was faster
+            self.file.publish(exclusive=False)  # none: a symlink that leads nowhere is there, and is not to be followed
+
+    def _unchanged(self) -> os.stat_result | None:
+        """Return the status of what is stored if it is the very bytes that were written, which are synced then."""
+        file, directory, stored = self.file, self.file.directory, Descriptor()
+        file.check()
+        try:
+            status = os.fstat(stored.open(directory.prefix + self.name, READ, dir_fd=directory.dir_fd))
+            if status.st_size != os.fstat(file.fd()).st_size:
+                return None
+            if any(ours != theirs for ours, theirs in itertools.zip_longest(pieces(file.fd()), pieces(stored.fd()))):
+                return None
+            if self._place.fsync:
+                fsync(stored.fd())  # its writer may not have waited for the disk
+        except OSError as error:
+            if error.errno not in NOT_A_FILE:
+                raise
+            return None
+        finally:
+            stored.close()
+        return status
 
 
 class Reader(Descriptor, StoredFile):
-    """The stored bytes, read once from front to back."""
+    """The stored bytes, read once from front to back.
 
-    def __init__(self, path: Any, exact: bool) -> None:
+    Attributes:
+        name: the place as the program spelled it.
+        mode: "rb".
+        size: the number of bytes that are stored.
+    """
+
+    mode = "rb"
+    size: int
+    _lent = False  # whether anything but read() has been at work: the digest is that of the file
+    _left = True  # whether there may be something left to read
+    _peeked = b""  # what was read and digested, but not returned yet
+
+    def __init__(self, path: "Any", exact: bool) -> None:
         super().__init__()
         self.name = path
-        self._exact = exact
+        self._digest = new_digest() if exact else None
 
-    def begin(self) -> Reader:
+    def begin(self) -> "Reader":
         """Look at what was opened; anything but a plain file is closed and refused."""
         try:
-            status = os.fstat(self.fd())
+            status = os.fstat(self._fds[0])
             if not stat.S_ISREG(status.st_mode):
                 refuse_special(status, self.name)
             self.size = status.st_size
             self._version = Version(status)
-            self._digest = new_digest() if self._exact else None
         except BaseException:
             self.close()
             raise
@@ -449,71 +601,112 @@ class Reader(Descriptor, StoredFile):
         return self._version.proof
 
     @property
-    def version(self) -> Version:
+    def version(self) -> "Version":
         """The version of the bytes; what was not read yet is read now."""
         if self._digest is not None:
-            while self.read(min((self.size or 0) + 1, PIECE)):
-                pass
+            if self._lent:
+                self._digest = new_digest()
+                for piece in pieces(self.fd()):
+                    self._digest.update(piece)
+            else:
+                while self._left and self.read(PIECE):
+                    pass
             self._version.digest = self._digest.digest()
         return self._version
 
+    def peek(self) -> "Version":
+        """Return the version of the bytes, and be as if nothing had been read."""
+        if self.size <= PIECE:
+            self._peeked = self.read()
+            return self.version
+        version = self.version
+        os.lseek(self.fd(), 0, os.SEEK_SET)
+        self._digest, self._left = new_digest(), True
+        return version
+
     def readable(self) -> bool:
-        """Say yes."""
         return True
 
-    def readinto(self, buffer: WriteableBuffer) -> int:
-        """Read what comes next into the buffer."""
-        view = memoryview(buffer).cast("B")
-        # In pieces: a damaged pickle claims to be huge, and the system sets aside what it is asked for.
-        data = self._take(min(len(view), PIECE))
-        view[: len(data)] = data
-        if self._digest is not None:
-            self._digest.update(data)
-        return len(data)
+    def fileno(self) -> int:
+        self._lent = True
+        return self.fd()
 
-    def readall(self) -> bytes:
-        """Read all the rest, in one piece where the size has not changed."""
-        pieces: list[bytes] = []
-        want = (self.size or 0) + 1
-        while data := self._take(want):
-            pieces.append(data)
-            want = max(want - len(data), 1 << 16)
-        content = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        if self._digest is not None:
-            self._digest.update(content)
-        return content
-
-    def _take(self, size: int) -> bytes:
+    def read(self, size: int | None = -1) -> bytes:
+        """Read at most `size` bytes, or all that are left: in one piece where the file has not grown meanwhile."""
+        size = -1 if size is None else size
+        whole = size < 0
+        if self._peeked:
+            data = self._peeked if whole else self._peeked[:size]
+            self._peeked = self._peeked[len(data) :]
+            return data
+        want = self.size + 1 if whole else size
         try:
-            return os.read(self.fd(), size)
+            data = os.read(self.fd(), want)
+            if whole and len(data) != self.size:  # else it was all there is, for one byte more was asked for
+                parts = [data]
+                while data := os.read(self.fd(), 1 << 16):
+                    parts.append(data)
+                data = b"".join(parts)
         except OSError as error:
             name_path(error, self.name)
             raise
+        self._left = not whole and len(data) > 0
+        if self._digest is not None:
+            self._digest.update(data)
+        return data
 
+    def readall(self) -> bytes:
+        return self.read()
 
-def new_digest() -> Any:
-    """Start a digest of file content: blake2b, the fastest strong one in hashlib."""
-    import hashlib  # here: 2 ms that only a store that compares pays
-
-    return hashlib.blake2b(digest_size=32)
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        view = memoryview(buffer).cast("B")
+        # In pieces: a damaged pickle claims to be huge, and os.read() allocates what it is asked for.
+        data = self.read(min(len(view), PIECE))
+        view[: len(data)] = data
+        return len(data)
 
 
 def signature(status: os.stat_result) -> tuple[int, int, int, int]:
-    """Give device, inode, size and mtime in ns."""
+    """Return device, inode, size and mtime in ns."""
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def refuse_special(status: os.stat_result | None, path: Any) -> None:
-    """Refuse what is no plain file: reading one may hang, replacing one breaks the system."""
+def refuse_special(status: os.stat_result | None, path: "Any") -> None:
+    """Refuse anything but a plain file: reading one may hang, replacing one breaks the system."""
     if status is not None and not stat.S_ISREG(status.st_mode):
         if stat.S_ISDIR(status.st_mode):
             raise IsADirectoryError(errno.EISDIR, "should be a plain file and is a directory", path)
         raise OSError(errno.EINVAL, "should be a plain file and is a device, pipe or socket", path)
 
 
-def _absolute(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
+def _reserve(directory: Directory, name: str, suffix: str) -> str:
+    """Create an empty file under the first free name, which a rename then replaces; return the name."""
+    file, number = Descriptor(), 0
+    while True:
+        marked = f"{suffix}-{number}" if number else suffix
+        aside = fitted(name, marked, directory.path) + marked
+        try:
+            file.open(directory.prefix + aside, CREATE, 0o600, directory.dir_fd)
+            return aside
+        except FileExistsError:
+            number += 1
+        finally:
+            file.close()
+
+
+def _move_back(directory: Directory, aside: str, name: str) -> bool:
+    """Give a file its name back unless that was taken meanwhile; return whether."""
     try:
-        text = os.fsdecode(path)
+        link(directory.prefix + aside, directory.prefix + name, directory.dir_fd)
+    except (AttributeError, OSError):
+        return False
+    unlink(directory.prefix + aside, directory.dir_fd)
+    return True
+
+
+def _absolute(path: "str | bytes | os.PathLike[str] | os.PathLike[bytes]") -> str:
+    try:
+        text = path if type(path) is str else os.fsdecode(path)
     except TypeError:
         raise TypeError(
             f"path should be str, bytes or os.PathLike, not {type(path).__name__}: {path!r}; "
@@ -532,27 +725,32 @@ def _absolute(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
     if (os.path.basename(text) if on_windows else text.rpartition("/")[2]) in ("", ".", ".."):
         raise LocationError(f"path should be a file's path and names a directory: {path!r}")
     if on_windows:
-        from ._windows import extended
+        from ._platform import extended
 
         return extended(os.path.abspath(text))
-    if text.startswith("/"):
+    if text[0] == "/":
         return text  # works even where the current directory is lost
     try:
         # Joined, not normalised: `link/../file` is not `file` where link leads elsewhere.
         return os.path.join(os.getcwd(), text)
-    except OSError as error:
-        name_path(error, path)
-        raise
+    except (AttributeError, OSError):
+        return text  # as open() does
 
 
-def _refuse_planted(link: str, status: os.stat_result) -> None:
-    """Refuse a link that a stranger may have put into a directory like /tmp.
+# --- symlinks of other users -----------------------------------------------------------------------------------------
 
-    The kernel's rule (proc(5), protected_symlinks), applied here as well since a commit resolves
+
+def refuse_planted(link: str, status: os.stat_result) -> None:
+    """Refuse a symlink that another user may have put into a directory like /tmp.
+
+    The kernel's rule (proc(5), protected_symlinks), applied here as well because a commit resolves
     links by itself: in a sticky, world-writable directory only our own and its owner's are followed.
     """
     directory = os.path.dirname(link)
-    place = os.stat(directory)
+    try:
+        place = os.stat(directory or ".")
+    except OSError as error:
+        raise explained(error, "stat() of its directory must show that no other user may have planted the link") from error
     if not place.st_mode & stat.S_ISVTX or not place.st_mode & stat.S_IWOTH:
         return
     if status.st_uid not in (os.geteuid(), place.st_uid):
@@ -561,3 +759,67 @@ def _refuse_planted(link: str, status: os.stat_result) -> None:
             f"should not be followed: a symbolic link of user {status.st_uid} in the world-writable {directory!r}",
             link,
         )
+
+
+def refuse_foreign(link: str, status: os.stat_result) -> None:
+    """Refuse, for a change, a symlink by which one unprivileged user leads to what another user owns.
+
+    systemd's rule (CHASE_SAFE), but for our own links and root's, which are followed. A link that leads to nothing
+    counts by the directory it leads to.
+    """
+    refuse_planted(link, status)
+    owner = status.st_uid
+    if owner in (0, os.geteuid()):
+        return
+    try:
+        target = os.stat(link)
+    except FileNotFoundError:
+        target = os.stat(os.path.dirname(os.path.join(os.path.dirname(link), os.readlink(link))) or ".")
+    if target.st_uid != owner:
+        raise PermissionError(
+            errno.EACCES,
+            f"should not be followed: a symbolic link of user {owner} that leads to what user {target.st_uid} owns",
+            link,
+        )
+
+
+def _walk(directory: str) -> str:
+    """Return the path of a directory without symlinks, each of which was looked at."""
+    done, links = "/" if directory.startswith("/") else "", 0
+    parts = directory.split("/")[::-1]
+    while parts:
+        part = parts.pop()
+        if part in ("", "."):
+            continue
+        path = done + part
+        status = os.lstat(path)
+        if not stat.S_ISLNK(status.st_mode):
+            done = path + "/"
+            continue
+        links += 1
+        if links > MAX_LINKS:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), directory)
+        refuse_foreign(path, status)
+        target = os.readlink(path)
+        if target.startswith("/"):
+            done = "/"
+        parts += target.split("/")[::-1]
+    return done or "."
+
+
+# --- errors that name what is wrong ----------------------------------------------------------------------------------
+
+
+def missing_directory(error: OSError, directory: str, given: "Any") -> OSError:
+    """Return the error for a directory that does not exist."""
+    why = f"the directory {directory.rstrip('/') or '/'!r} does not exist"
+    if os.fsdecode(given).startswith("~"):
+        why += "; '~' is not expanded: use os.path.expanduser()"
+    return explained(error, why)
+
+
+def unwritable_directory(error: OSError, directory: str) -> OSError:
+    """Return the error for a directory in which no file can be created."""
+    return explained(
+        error, f"the directory {directory.rstrip('/') or '/'!r} must be writable: a commit puts a new file there"
+    )

@@ -1,47 +1,69 @@
-"""The sidecar lock: `.NAME.lock` beside the data file, locked with flock(2).
+"""The sidecar lock: `.NAME.lock` beside the data file, locked with flock(2); and what is cleaned under it.
 
-The data file itself cannot be locked: a commit replaces it, and a lock stays with the old inode.
-The sidecar is never unlinked, for the same reason: whoever waits on an unlinked one would be let in
-beside somebody who has made a new one. flock belongs to the open file description, so it excludes
-threads as well as processes, and the kernel gives it back when its holder dies.
+The data file itself cannot be locked: a commit replaces it, and a lock stays with the old inode. The sidecar is not
+unlinked either, for the same reason: a program that waits on an unlinked one would be let in beside one that has created
+a new one. flock belongs to the open file description, so it excludes threads as well as processes, and the kernel
+releases it when its holder dies.
+
+Who may write the data file may open the sidecar, nobody else: a user who may only read could lock all writers out.
 """
 
-from __future__ import annotations
-
+import _thread
 import errno
 import os
 import stat
-import threading
 import time
-import weakref
+from _weakref import ref
 
-from ...errors import LockError, LockTimeout
+from ...errors import LockError, LockTimeout, log
 from .. import Lock
-from ._tempfile import CREATE, NO_LOCKS, SAFE, WOULD_BLOCK, Descriptor, flock, hidden, unlock
+from ._tempfile import (
+    CREATE,
+    SAFE_OPEN_FLAGS,
+    WOULD_BLOCK,
+    Descriptor,
+    explained,
+    fitted,
+    flock,
+    hidden,
+    keep_owner,
+    split,
+    unlock,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-# Polling is for those who gave a timeout: flock(2) has none. Short, since whoever polls slowly
-# starves among those who wait in the kernel.
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EBADF)  # EBADF: NFS, opened for reading
+STALE_AFTER = 60  # seconds; a younger temp file may belong to a writer that has not locked it yet
+
+# Seconds between two tries of a wait with a deadline, or for another thread: flock(2) has no timeout, and in the kernel a
+# green thread would stop the one it waits for. Short, because a slow poll starves beside processes that wait in the kernel.
 FIRST_DELAY, LONGEST_DELAY = 0.001, 0.010
 
-# Weak: a lock that was dropped by an interrupt between two bytecodes must be freed, not remembered.
-_held: weakref.WeakValueDictionary[tuple[int, int], SidecarLock] = weakref.WeakValueDictionary()
-_opened: weakref.WeakSet[SidecarLock] = weakref.WeakSet()  # those that are still waited for, too
+_HEX = frozenset("0123456789abcdef")
+_WARNING = 30  # logging.WARNING
+
+# All locks of this process, in the order in which they were noted: before the kernel is asked for them. So a signal handler
+# sees the lock that its own thread waits for. Weak: a lock dropped by an interrupt between two bytecodes is free.
+_noted: "dict[int, ref[SidecarLock]]" = {}
+_numbers = iter(range(1 << 62))
 
 
-class SidecarLock(Lock):
+class SidecarLock(Lock, Descriptor):
     """A lock on the sidecar, held by one thread of one process."""
 
+    path = ""  # of the sidecar
+    key: tuple[int, int] | None = None  # device and inode of the sidecar
+    _lost = False
+
     def __init__(self) -> None:
-        self.descriptor = Descriptor()
-        self._key: tuple[int, int] | None = None
-        self._lost = False
-        self._thread = threading.get_ident()
-        _opened.add(self)
+        super().__init__()
+        self.thread = _thread.get_ident()
+        self.number = next(_numbers)
+        _noted[self.number] = ref(self)
 
     @property
     def lost(self) -> bool:
@@ -51,88 +73,77 @@ class SidecarLock(Lock):
     @property
     def mine(self) -> bool:
         """Whether the calling thread is the holder."""
-        return self._thread == threading.get_ident()
+        return self.thread == _thread.get_ident()
 
     def adopt(self) -> None:
         """Make the calling thread the holder."""
-        self._thread = threading.get_ident()
+        self.thread = _thread.get_ident()
 
     def release(self) -> None:
-        """Unlock and close; in a child, where it is closed already, do nothing."""
-        # Forgotten first: once it is free, the entry may be that of the next holder.
-        if self._key is not None and _held.get(self._key) is self:
-            del _held[self._key]
-        _opened.discard(self)  # not by the callback of a weak reference, which would swallow Ctrl-C
+        """Unlock, close, and only then forget; in a child, where it is closed already, do nothing."""
         try:
-            unlock(self.descriptor.fd())
-        except (OSError, ValueError):
-            pass  # never opened, or closed by leave_to_parent(); a lock that cannot be undone ends by the close
+            if self:
+                unlock(self.fd())
+        except OSError:
+            pass  # the close ends it as well
         finally:  # after Ctrl-C too
-            self.descriptor.close()
-
-    def fileno(self) -> int:
-        """Return the descriptor of the sidecar, so that a child process can inherit the lock."""
-        return self.descriptor.fd()
-
-    def register(self, key: tuple[int, int]) -> None:
-        """Let this process know which sidecar is locked."""
-        self._key = key
-        _held[key] = self
+            self.close()
+            _noted.pop(self.number, None)
 
     def leave_to_parent(self) -> None:
         """In a child after fork(2): close only. LOCK_UN here would free the parent's lock."""
-        self.descriptor.close()
+        self.close()
         self._lost = True
+        self.key = None
+
+
+def _all() -> "list[SidecarLock]":
+    return [lock for lock in (each() for each in list(_noted.values())) if lock is not None]
 
 
 def _after_fork() -> None:
-    for lock in list(_opened):
+    for lock in _all():
         lock.leave_to_parent()
-    _held.clear()
+    _noted.clear()
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def acquire(resolve: Callable[[], str], timeout: float | None, name: Any, mode: int | None) -> SidecarLock:
-    """Take the lock of the file that resolve() names, waiting `timeout` seconds, None for ever.
+def acquire(
+    find: "Callable[[], tuple[str, os.stat_result | None]]", timeout: float | None, name: "Any", mode: int | None
+) -> "SidecarLock":
+    """Take the lock of the file that find() returns, waiting `timeout` seconds, None for ever.
 
     Args:
-        resolve: gives the real path; asked again once locked, for links can move while we wait.
+        find: returns the real path and the status of the data file; asked again once locked, for links can move meanwhile.
         timeout: seconds, 0 tries once.
         name: the path as the program spelled it, for messages.
-        mode: permission bits of a first sidecar where there is no data file to copy them from.
+        mode: permission bits of a first sidecar where there is no data file to follow.
 
     Raises:
-        LockTimeout: somebody else held it for longer.
-        LockError: this thread holds it already, or nothing here can be locked.
-        OSError: the sidecar can be neither opened nor made.
+        LockTimeout: another program held it for longer.
+        LockError: this thread holds it or waits for it already, or nothing here can be locked.
+        OSError: the sidecar can be neither opened nor created.
     """
     deadline = None if timeout is None else time.monotonic() + timeout
     while True:
-        real = resolve()
-        sidecar = hidden(real, ".lock")
+        real, data = find()
         lock = SidecarLock()
         try:
-            _open(lock.descriptor, sidecar, real, name, mode)
-            key = _identity(os.fstat(lock.descriptor.fd()), sidecar, name)
-            holder = _held.get(key)
-            if holder is not None and holder.mine:
-                raise LockError(
-                    f"cannot lock {name!r}: this thread holds its lock already, through another store; "
-                    "waiting for itself it would wait for ever. Use one store, or leave the other's block first"
-                )
-            _wait(lock.descriptor.fd(), deadline, sidecar, name, timeout)
-            if resolve() == real and _is_still(sidecar, key):
-                lock.register(key)
+            lock.path = hidden(real, ".lock")
+            _open(lock, real, data, name, mode)
+            lock.key = _identity(os.fstat(lock.fd()), lock.path, name)
+            _wait(lock, deadline, name, timeout)
+            if find()[0] == real and _is_still(lock):
                 return lock
         except BaseException:
             lock.release()
             raise
         lock.release()  # the link, or the sidecar itself, was replaced while we waited
         if deadline is not None and time.monotonic() >= deadline:
-            raise LockTimeout(f"cannot lock {name!r}: somebody has removed or replaced {sidecar!r}, after {timeout} s too")
+            raise LockTimeout(f"cannot lock {name!r}: {lock.path!r} was removed or replaced, after {timeout} s too")
 
 
 def inherit(number: int, real: str) -> SidecarLock | None:
@@ -140,118 +151,245 @@ def inherit(number: int, real: str) -> SidecarLock | None:
 
     release() forgets it and unlocks nothing: the parent process shares the open file description.
     """
+    sidecar = hidden(real, ".lock")
     try:
-        status, sidecar = os.fstat(number), os.stat(hidden(real, ".lock"), follow_symlinks=False)
+        own, status = os.fstat(number), os.lstat(sidecar)
     except (OSError, OverflowError):
         return None
-    key = (status.st_dev, status.st_ino)
-    if key != (sidecar.st_dev, sidecar.st_ino):
+    if (own.st_dev, own.st_ino) != (status.st_dev, status.st_ino):
         return None
     lock = SidecarLock()
-    lock.register(key)
+    lock.path, lock.key = sidecar, (own.st_dev, own.st_ino)
     return lock
 
 
-def held(real: str) -> bool:
-    """Say whether the calling thread holds the lock of this file, by whatever store or link."""
-    if not _held:
+def is_held(real: str) -> bool:
+    """Return whether the calling thread holds the lock of this file, by whatever store or link."""
+    mine = [lock for lock in _all() if lock.mine and lock.key is not None]
+    if not mine:
         return False
+    sidecar = hidden(real, ".lock")
+    if any(lock.path == sidecar for lock in mine):
+        return True
     try:
-        status = os.stat(hidden(real, ".lock"), follow_symlinks=False)
+        status = os.lstat(sidecar)
     except FileNotFoundError:
         return False
-    holder = _held.get((status.st_dev, status.st_ino))
-    return holder is not None and holder.mine
+    return any(lock.key == (status.st_dev, status.st_ino) for lock in mine)
 
 
-def _open(descriptor: Descriptor, sidecar: str, real: str, name: Any, mode: int | None) -> None:
-    """Open the sidecar, or make it with the data file's mode and owner.
+def _open(lock: "SidecarLock", real: str, data: "os.stat_result | None", name: "Any", mode: int | None) -> None:
+    """Open the sidecar, or create it; then let it follow the data file.
 
-    Opened first and created only if missing: O_CREAT on somebody else's file in a sticky directory
+    Opened first and created only if missing: O_CREAT on another user's file in a sticky directory
     fails (proc(5), protected_regular). O_NOFOLLOW: in such a directory the name may be planted.
     """
     try:
         while True:
             try:
-                return _open_existing(descriptor, sidecar)
+                lock.open(lock.path, os.O_RDWR | SAFE_OPEN_FLAGS)
             except FileNotFoundError:
                 try:
-                    return _create(descriptor, sidecar, real, mode)
+                    lock.open(lock.path, CREATE, 0o666 if mode is None else mode)
                 except FileExistsError:  # another process was faster: open its sidecar
                     continue
+            except PermissionError:
+                if data is None or data.st_uid != os.geteuid() or not _replace(lock, data):
+                    raise
+            break
     except OSError as error:
-        if error.errno in (errno.ELOOP, errno.EMLINK):  # EMLINK: FreeBSD's answer to O_NOFOLLOW
-            raise LockError(
-                f"cannot lock {name!r}: {sidecar!r} should be a plain file and is a symbolic link; "
-                "find out who made it, then remove it"
-            ) from error
-        error.add_note(f"lock= needs the file {sidecar!r} beside the data")
-        raise
+        raise _refused(error, lock.path, real, name) from error
+    _follow_data(lock, data)
 
 
-def _open_existing(descriptor: Descriptor, sidecar: str) -> None:
+def _refused(error: OSError, sidecar: str, real: str, name: "Any") -> "LockError | OSError":
+    if error.errno in (errno.ELOOP, errno.EMLINK):  # EMLINK: FreeBSD's answer to O_NOFOLLOW
+        return LockError(
+            f"cannot lock {name!r}: {sidecar!r} should be a plain file and is a symbolic link; "
+            "find out who made it, then remove it"
+        )
+    directory = split(real)[0].rstrip("/") or "/"
+    if isinstance(error, FileNotFoundError):
+        return explained(error, f"the directory {directory!r} does not exist")
+    return explained(error, f"lock= needs the file {sidecar!r} beside the data, for programs that may write both")
+
+
+def _follow_data(lock: "SidecarLock", data: "os.stat_result | None") -> None:
+    """Give the sidecar the data file's owner, group and, for users who may write that, its mode, as far as permitted."""
+    own = os.fstat(lock.fd())
+    if data is not None and (own.st_uid, own.st_gid) != (data.st_uid, data.st_gid):
+        keep_owner(lock.fd(), own, data)
+    mode = _mode_of_writers((data or own).st_mode)
+    if mode != stat.S_IMODE(own.st_mode):
+        try:
+            os.fchmod(lock.fd(), mode)
+        except (AttributeError, OSError):
+            pass  # another user's, or a file system without modes: it stays as it is
+
+
+def _mode_of_writers(mode: int) -> int:
+    """Return the mode that lets those read and write who may write with `mode`; the owner may in any case."""
+    return 0o600 | sum(0o6 << shift for shift in (3, 0) if mode >> shift & 0o2)
+
+
+def _replace(lock: "SidecarLock", data: os.stat_result) -> bool:
+    """Put a sidecar of ours in the place of one that was left to another user when the data file was given to us.
+
+    Under a lock on the directory, so that of two processes that try, the second one finds what the first has put there.
+    A program that still holds the old sidecar is not shut out: its commits notice ours and raise a ConflictError.
+    """
+    directory = Descriptor()
+    temp = f"{lock.path}.{os.getpid():x}.{lock.number:x}"
     try:
-        descriptor.open(sidecar, os.O_RDWR | SAFE)
-    except PermissionError:
-        # Writing is asked for because NFS turns flock into a write lock (flock(2)); elsewhere a
-        # reader may lock as well, and the sidecar of root's 0644 file can only be read by others.
-        descriptor.open(sidecar, os.O_RDONLY | SAFE)
+        flock(directory.open(split(lock.path)[0], os.O_RDONLY), wait=True)
+        try:
+            lock.open(lock.path, os.O_RDWR | SAFE_OPEN_FLAGS)
+            return True
+        except PermissionError:
+            pass
+        lock.open(temp, CREATE, _mode_of_writers(data.st_mode))
+        try:
+            os.rename(temp, lock.path)
+        except BaseException:
+            os.unlink(temp)
+            raise
+    except OSError:
+        lock.close_fd()
+        return False
+    finally:
+        directory.close()
+    return True
 
 
-def _create(descriptor: Descriptor, sidecar: str, real: str, mode: int | None) -> None:
-    try:
-        data = os.stat(real)
-    except FileNotFoundError:
-        descriptor.open(sidecar, CREATE, 0o666 if mode is None else mode)
-        return
-    descriptor.open(sidecar, CREATE, stat.S_IMODE(data.st_mode) & 0o666)
-    if hasattr(os, "fchown"):
-        _like(descriptor.fd(), data)
-
-
-def _like(descriptor: int, data: os.stat_result) -> None:
-    """Let those who may open the data file open the sidecar: root's job must not lock www-data out."""
-    from ._attributes import keep_owner
-
-    own = os.fstat(descriptor)
-    if (own.st_uid, own.st_gid) == (data.st_uid, data.st_gid) or keep_owner(descriptor, own, data):
-        os.fchmod(descriptor, stat.S_IMODE(data.st_mode) & 0o666)
-    # Else we are in no group with the owner: the kernel's choice of owner, and the umask, stand.
-
-
-def _identity(status: os.stat_result, sidecar: str, name: Any) -> tuple[int, int]:
+def _identity(status: os.stat_result, sidecar: str, name: "Any") -> tuple[int, int]:
     if not stat.S_ISREG(status.st_mode):
         raise LockError(f"cannot lock {name!r}: {sidecar!r} should be a plain file; find out who made it, then remove it")
     return status.st_dev, status.st_ino
 
 
-def _is_still(sidecar: str, key: tuple[int, int]) -> bool:
-    """Say whether the locked file is the one that a newcomer would open."""
+def _is_still(lock: "SidecarLock") -> bool:
+    """Return whether the locked file is the one that another program would open now."""
     try:
-        status = os.stat(sidecar, follow_symlinks=False)
+        status = os.lstat(lock.path)
     except FileNotFoundError:
         return False
-    return (status.st_dev, status.st_ino) == key
+    return (status.st_dev, status.st_ino) == lock.key
 
 
-def _wait(descriptor: int, deadline: float | None, sidecar: str, name: Any, timeout: float | None) -> None:
-    """Lock the descriptor, in the kernel where there is no deadline, else by asking again and again."""
+def _wait(lock: "SidecarLock", deadline: float | None, name: "Any", timeout: float | None) -> None:
+    """Lock the descriptor: in the kernel if there is no deadline and only other processes can hold it, else by polling."""
     delay = FIRST_DELAY
     while True:
-        try:
-            return flock(descriptor, wait=deadline is None)
-        except OSError as error:
-            if error.errno in NO_LOCKS:
-                raise LockError(
-                    f"cannot lock {name!r}: the file system of {sidecar!r} has no locks "
-                    f"({error.strerror}); keep the file on another one, or open the store with lock=False"
-                ) from error
-            if error.errno not in WOULD_BLOCK:
-                raise
+        rivals = [other for other in _all() if other.key == lock.key and other.number < lock.number]
+        if any(other.mine for other in rivals):
+            raise LockError(
+                f"cannot lock {name!r}: this thread holds its lock already, through another store, another task or the code "
+                "that a signal handler has interrupted; waiting for itself it would wait for ever. Use one store, or leave "
+                "the other's block first"
+            )
+        if not rivals:
+            try:
+                flock(lock.fd(), wait=deadline is None)
+                return
+            except OSError as error:
+                if error.errno in NO_LOCKS:
+                    raise LockError(
+                        f"cannot lock {name!r}: the file system of {lock.path!r} has no locks "
+                        f"({error.strerror}); keep the file on another one, or open the store with lock=False"
+                    ) from error
+                if error.errno not in WOULD_BLOCK:
+                    raise
         if deadline is not None:
             left = deadline - time.monotonic()
             if left <= 0:
-                raise LockTimeout(f"cannot lock {name!r}: somebody else holds {sidecar!r}, after {timeout} s too")
+                raise LockTimeout(
+                    f"cannot lock {name!r}: another program or thread holds {lock.path!r}, after {timeout} s too"
+                )
             delay = min(delay, left)
         time.sleep(delay)
         delay = min(2 * delay, LONGEST_DELAY)
+
+
+# --- cleaning --------------------------------------------------------------------------------------------------------
+
+
+def stem(directory: str, name: str) -> str:
+    """Return the beginning of the names of a file's temp files: `.NAME.`, and 16 hex digits and `.tmp` follow."""
+    return fitted("." + name, f".{'0' * 16}.tmp", directory) + "."
+
+
+def clean(real: str, dry_run: bool = False) -> "list[tuple[str, OSError | None]]":
+    """Remove the temp files that killed writers of this very file have left; call with its lock held.
+
+    A temp file is left alone while it is younger than STALE_AFTER or locked by its writer. With dry_run=True
+    nothing is removed. Return each stale one, with the error if it cannot be removed.
+
+    Raises:
+        OSError: the directory cannot be read.
+    """
+    found: list[tuple[str, OSError | None]] = []
+    for temp in _temps(real):
+        try:
+            if _clean_one(temp, dry_run) is None:
+                found.append((temp, None))
+        except OSError as error:
+            found.append((temp, error))
+    return found
+
+
+def left_by_clean(real: str) -> list[tuple[str, str]]:
+    """Return the temp files that clean() leaves alone, each with the reason.
+
+    Raises:
+        OSError: the directory cannot be read.
+    """
+    found: list[tuple[str, str]] = []
+    for temp in _temps(real):
+        try:
+            reason = _clean_one(temp, dry_run=True)
+        except OSError:
+            continue  # clean() has reported it
+        if reason:
+            found.append((temp, reason))
+    return found
+
+
+def _temps(real: str) -> list[str]:
+    """Return the paths that may be temp files of writers of this very file."""
+    directory, name = split(real)
+    beginning = stem(directory, name)
+    names = [each for each in os.listdir(directory or ".") if each.startswith(beginning) and each.endswith(".tmp")]
+    digits = len(beginning) + 16
+    return [directory + each for each in sorted(names) if len(each) == digits + 4 and _HEX.issuperset(each[-20:-4])]
+
+
+def _clean_one(temp: str, dry_run: bool) -> str | None:
+    """Remove a temp file, or only look at it.
+
+    Return None if it is stale, else why it is left alone; an empty reason: it is no temp file, or gone.
+    """
+    file = Descriptor()
+    try:
+        fd = file.open(temp, os.O_RDWR | SAFE_OPEN_FLAGS)
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            return ""
+        if time.time() - status.st_mtime < STALE_AFTER:
+            return "younger than a minute"
+        try:
+            flock(fd, wait=False)
+        except OSError:
+            return "locked by a program at work, or not to be locked at all"
+        if dry_run:
+            return None
+        if os.name == "nt":
+            file.close_fd()  # what is open cannot be deleted there
+        os.unlink(temp)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ELOOP, errno.EMLINK, errno.EISDIR, errno.ENXIO):
+            return ""  # it is gone, or no plain file
+        raise
+    finally:
+        file.close()
+    log(_WARNING, "removed %r, which a writer that was killed has left", temp)
+    return None

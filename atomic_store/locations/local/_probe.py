@@ -5,8 +5,6 @@ so it is the same file system, and the same rights to write there. Where two pro
 are two.
 """
 
-from __future__ import annotations
-
 import errno
 import os
 import re
@@ -63,7 +61,7 @@ os.read(0, 1)
 """
 
 
-def probe(place: LocalFile, real: str) -> list[Finding]:
+def probe(place: "LocalFile", real: str) -> list[Finding]:
     """Find out which promises the place of the file `real` keeps."""
     scratch = Scratch(place, real)
     try:
@@ -82,13 +80,13 @@ def probe(place: LocalFile, real: str) -> list[Finding]:
 class Scratch:
     """A directory beside the file, in which things are tried."""
 
-    def __init__(self, place: LocalFile, real: str) -> None:
+    def __init__(self, place: "LocalFile", real: str) -> None:
         self._real = real
         self._directory = hidden(real, f".{os.urandom(8).hex()}.check")  # chosen first: whatever comes, it is removed
         self._file = os.path.join(self._directory, "value")
-        self._place = place._at(self._file)
+        self._place = type(place)(self._file)
 
-    def findings(self, place: LocalFile) -> list[Finding]:
+    def findings(self, place: "LocalFile") -> list[Finding]:
         """Try one promise after the other."""
         found = [Finding("access", *self._access(place))]
         tries = {
@@ -120,7 +118,7 @@ class Scratch:
             return f"the scratch directory {self._directory!r} could not be removed: {error}"
         return ""
 
-    def _access(self, place: LocalFile) -> tuple[bool, str]:
+    def _access(self, place: "LocalFile") -> tuple[bool, str]:
         try:
             stored = place.read()
             if stored is not None:
@@ -161,9 +159,9 @@ class Scratch:
         other = os.path.join(self._directory, "other")
         try:
             os.link(self._file, other)
-        except OSError as error:
+        except (AttributeError, OSError) as error:  # Android's Python has no os.link()
             return False, (
-                f"no hard links ({error.strerror}): creating only what is absent is exact among those who use "
+                f"no hard links ({error}): creating only what is absent is exact among those who use "
                 "this library, and nobody else"
             )
         try:
@@ -242,7 +240,7 @@ class Second:
             raise OSError(errno.ENOENT, "cannot be found out: there is no Python to start a second process with")
         self._command = [sys.executable, "-I", "-S", "-c", source, *arguments]
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Self":
         self._process = subprocess.Popen(  # noqa: S603 - our own lines, by the Python that is running
             self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
         )
@@ -250,7 +248,7 @@ class Second:
         self._in, self._out = self._process.stdin, self._process.stdout
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: "TracebackType | None") -> None:
         self._process.kill()
         self._in.close()
         self._out.close()
@@ -281,7 +279,7 @@ class Mount:
         self.options = {*fields[5].split(","), *more.rpartition(" ")[2].split(",")}
 
 
-def find_mount(path: str) -> Mount | None:
+def find_mount(path: str) -> "Mount | None":
     """Find the mount that `path` is in, or is; None where the system does not tell."""
     path = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
     best: Mount | None = None
@@ -349,7 +347,7 @@ def file_system(real: str) -> tuple[bool, str]:
     return kept, f"{where}: {said}"
 
 
-def _upper(mount: Mount) -> str | None:
+def _upper(mount: "Mount") -> str | None:
     """Give the upper directory of an overlay, unless it is out of sight: within a container, that path is another one's."""
     found = [option.partition("=")[2] for option in mount.options if option.startswith("upperdir=")]
     if not found or not os.path.isdir(found[0]):

@@ -1,89 +1,139 @@
 """Temporary files that replace a file: created beside it, written, synced, and renamed over it.
 
-Also what every hidden file of ours needs: its name, a descriptor that cannot leak, and the kernel's lock.
+Also what every hidden file of ours needs: a name, a descriptor that cannot leak, and the kernel's lock.
 
-State of a TempFile
--------------------
+State of a TempFile::
+
+    new --begin()--> open --finish()--> finished --publish()--> published
+     |                 |                    |                       |
+     +-----------------+-----discard()------+-----------------------+--> closed
 
 - new: nothing exists yet.
-- open (after begin()): `temp_path` names a file that this process owns, and the descriptor is open.
-- finished (after finish()): all bytes are in the file, its attributes are set, and it is synced; the descriptor is closed.
-- published (after publish()): `temp_path` is "", and the file has its final name.
-- closed: nothing is left to clean up. Closing an unpublished file removes it, and so does dropping the last reference.
+- open: `temp` names a file that this process has created, and the descriptor is open.
+- finished: all bytes are in the file, its attributes are set, it is synced, and the descriptor is closed.
+- published: `temp` is empty, and the file has its final name.
+- closed: nothing is left to clean up. Discarding an unpublished file removes it, and so does dropping the last reference.
 """
-
-from __future__ import annotations
 
 import errno
 import io
 import os
-import random
 import stat
+import sys
+from _functools import partial  # type: ignore[import-not-found]  # functools itself costs 0.5 ms
 
-from ...errors import AtomicStoreError, UncertainCommitError
+from ...errors import AtomicStoreError, UncertainCommitError, log
 
-fcntl: Any
+fcntl: "Any"
+msvcrt: "Any"
 try:
     import fcntl
 except ImportError:  # Windows
+    import msvcrt
+
     fcntl = None
+
+try:
+    from _blake2 import blake2b as _blake2b  # hashlib's own; hashlib itself loads OpenSSL: 2 ms
+except ImportError:
+    from hashlib import blake2b as _blake2b
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from typing import Any
 
-    from _typeshed import ReadableBuffer
+    from _typeshed import ReadableBuffer, WriteableBuffer
 
-BUFFER = 1 << 16  # bytes
 
-# Flags for os.open: not inherited by child processes, never through a symbolic link, never blocking on a FIFO.
-SAFE: int = sum(getattr(os, name, 0) for name in ("O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK", "O_NOCTTY", "O_BINARY"))
-CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | SAFE
+def _flags(*names: str) -> int:
+    return sum(getattr(os, name, 0) for name in names)
 
+
+# Flags for os.open(): not inherited by child processes, never through a symlink, never blocking on a FIFO. Flags that the
+# platform lacks are 0.
+SAFE_OPEN_FLAGS = _flags("O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK", "O_NOCTTY", "O_BINARY")
+READ = os.O_RDONLY | SAFE_OPEN_FLAGS
+CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | SAFE_OPEN_FLAGS
+
+NOT_A_FILE = (errno.ENOENT, errno.ELOOP, errno.EMLINK)  # deleted, or a symlink (EMLINK: FreeBSD)
 WOULD_BLOCK = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)  # the first by flock(2), the others by msvcrt.locking
-NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EBADF)  # EBADF: NFS, opened for reading
-NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
-NOT_PERMITTED = (errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
-NOT_A_FILE = (errno.ENOENT, errno.ELOOP, errno.EMLINK)  # deleted, or a symbolic link (EMLINK: FreeBSD)
 _CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+_NO_LINKS = (
+    *(errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS),
+    *(errno.EMLINK, errno.EINVAL, errno.ENODATA, errno.ENOLCK),
+)
+_NO_XATTRS = (errno.ENOENT, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+_WARNING = 30  # logging.WARNING, which this module must not import
+_HAS_DIR_FD = {os.open, os.stat, os.unlink, os.rename} <= os.supports_dir_fd
+_DIRECTORY = os.O_RDONLY | _flags("O_DIRECTORY", "O_CLOEXEC")
+_DIRECTORY_PATH = _flags("O_PATH", "O_DIRECTORY", "O_CLOEXEC")  # without O_PATH: as above
+_ACL = "system.posix_acl_access"
+# security.ima, .evm and .capability vouch for the old bytes, so they are never copied.
+_KEPT = ("user.", "trusted.", "security.selinux", "security.SMACK64")
 
-_names = random.Random()  # noqa: S311 - names only need to differ; os.urandom() is one more system call per commit
-_process = os.getpid()  # cached, for the same reason
-_sync: Any = None  # once it is loaded: importing a loaded module still costs 1.5 us
+if sys.platform in ("darwin", "win32"):
+    from ._platform import fsync, link, replace, unlink
+else:
+
+    def fsync(fd: int) -> None:
+        """Bring a file or directory to the disk."""
+        os.fsync(fd)
+
+    def replace(source: str, target: str, dir_fd: int | None) -> None:
+        """Rename a file over another one in the same directory."""
+        os.replace(source, target, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+
+    def link(source: str, target: str, dir_fd: int | None) -> None:
+        """Give a file a second name in the same directory; FileExistsError if it is taken. The first may go or stay."""
+        os.link(source, target, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+
+    def unlink(path: str, dir_fd: int | None) -> None:
+        """Remove a name."""
+        os.unlink(path, dir_fd=dir_fd)
 
 
-def _after_fork() -> None:
-    global _process
-    _process = os.getpid()
-    _names.seed()
+def _begin_process() -> None:
+    """Note which process this is: once at the start and after each fork, because asking is one more call per commit."""
+    global process, _numbers
+    process = os.getpid()
+    # The names only need to differ: O_EXCL refuses one that is taken. next() is one step for all threads.
+    _numbers = iter(range(int.from_bytes(os.urandom(7), "big"), 1 << 64))
 
 
+process: int
+_numbers: "Iterator[int]"
+_begin_process()
 if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows does not fork
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(after_in_child=_begin_process)
 
 
 class Descriptor(io.RawIOBase):
-    """At most one open file descriptor; closed when the last reference goes away.
+    """At most one open file descriptor, closed when the last reference goes away.
 
-    An io object because of io's finalizer: it is written in C, and it calls close() only if nobody has.
+    An io object because of io's finalizer: it is written in C, and calls close() only if nothing has. So it raises
+    nothing that a signal handler has raised, unless it has something to do.
     """
 
     def __init__(self) -> None:
         self._fds: list[int] = []
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> "Any":
         """Refuse to be copied or pickled: two owners would close the same descriptor twice."""
         raise TypeError("an open file of a store, such as its lock, cannot be copied or pickled")
 
     def __bool__(self) -> bool:
         return bool(self._fds)
 
-    def open(self, path: str, flags: int, mode: int = 0o777) -> int:
-        """Open a file and return its descriptor."""
+    def open(self, path: str, flags: int, mode: int = 0o777, dir_fd: int | None = None) -> int:
+        """Open a file and return its descriptor, which is never one of 0 to 2."""
         # list.extend() stores the result in C. After `fd = os.open(...)` a signal handler may raise before the
         # assignment, and the descriptor leaks.
-        self._fds.extend(map(os.open, (path,), (flags,), (mode,)))
+        self._fds.extend(map(partial(os.open, dir_fd=dir_fd), (path,), (flags,), (mode,)))
+        if self._fds[0] < 3 and fcntl is not None:
+            # The program was started with 0, 1 or 2 closed: what a C library prints would land in the file.
+            self._fds.extend(map(fcntl.fcntl, (self._fds[0],), (fcntl.F_DUPFD_CLOEXEC,), (3,)))
+            os.close(self._fds.pop(0))
         return self._fds[0]
 
     def fd(self) -> int:
@@ -96,10 +146,8 @@ class Descriptor(io.RawIOBase):
 
     def close_fd(self) -> None:
         """Close the descriptor, once."""
-        if self._fds:
-            # Forget it first: close(2) frees the number even when it fails.
-            fd, self._fds = self._fds[0], []
-            os.close(fd)
+        while self._fds:
+            os.close(self._fds.pop())  # close(2) frees the number even when it fails
 
     def close(self) -> None:
         """Close a descriptor that was only read, locked or synced: an error of that close means nothing."""
@@ -110,306 +158,43 @@ class Descriptor(io.RawIOBase):
         super().close()
 
 
-class TempFile(Descriptor):
-    """A hidden file that becomes the new content of another one. See the module's docstring for its states.
+class Directory(Descriptor):
+    """The directory of a change, opened once: every step of the change happens in it, whatever becomes of its path.
 
     Attributes:
-        name: the path as the program spelled it.
-        before: the size of the file it replaces, None: there is none.
-        status: os.fstat() after the last write.
-        digest: of what was written, None unless asked for.
-        version: set by the location once the file is finished.
+        path: where it is, with the separator at its end.
+        prefix: what stands before a name in it: nothing, since dir_fd says where; `path` on systems without dir_fd.
+        dir_fd: for the calls that take one; None: they go by the path.
     """
 
-    before: int | None = None
-    version: Any
-    status: os.stat_result
+    dir_fd: int | None = None
 
-    def __init__(self, name: Any, new_digest: Callable[[], Any] | None) -> None:
+    def __init__(self, path: str) -> None:
         super().__init__()
-        self.name = name
-        self._new_digest = new_digest
-        self.digest = new_digest() if new_digest is not None else None
-        self.temp_path = ""
-        self._process = _process
-        self._buffer = bytearray()
-        self._size = 0
-        self._lent = False
-        self._failure: BaseException | None = None
+        self.path = self.prefix = path
 
-    def begin(self, real: str, old: os.stat_result | None, mode: int | None) -> None:
-        """Create the file beside `real`, the one that it replaces."""
-        self.real = real
-        self.old = old
-        self.before = old and old.st_size
-        if old is not None:
-            mode = 0o600  # nobody else may read it before the old file's mode is set
-        self.temp_path = hidden(real, f".{_names.getrandbits(64):016x}.tmp")  # first: an interrupt may follow the open
-        fd = self.open(self.temp_path, CREATE, 0o666 if mode is None else mode)
-        try:
-            flock(fd, wait=False)  # marks it as in use
-        except OSError as error:
-            if error.errno not in NO_LOCKS:
-                raise
+    def begin(self, fsync: object) -> os.stat_result:
+        """Open it, and return its status."""
+        if not _HAS_DIR_FD:
+            return os.stat(self.path)
+        # Only fsync() must be permitted to read the directory.
+        self.dir_fd = self.open(self.path, _DIRECTORY if fsync is True else _DIRECTORY_PATH)
+        self.prefix = ""
+        return os.fstat(self.dir_fd)
 
-    def writable(self) -> bool:
-        return True
+    def sync(self, name: "Any", version: object) -> None:
+        """Make the names in it durable.
 
-    def fileno(self) -> int:
-        """Return the descriptor, after a flush."""
-        self.flush()
-        self._lent = True
-        return self.fd()
-
-    def tell(self) -> int:
-        return self._size
-
-    def write(self, data: ReadableBuffer) -> int:
-        if self.closed:
-            raise ValueError(f"write to the closed file of {self.name!r}")
-        view = memoryview(data).cast("B")
-        size = len(view)
-        if size + len(self._buffer) <= BUFFER:
-            self._buffer += view
-        else:
-            self.flush()
-            self._write_through(view)
-        self._size += size
-        return size
-
-    def flush(self) -> None:
-        if self._buffer:
-            buffer, self._buffer = self._buffer, bytearray()
-            self._write_through(memoryview(buffer))
-
-    def _write_through(self, view: memoryview) -> None:
-        self._raise_failure()
-        if self.digest is not None:
-            self.digest.update(view)
-        try:
-            while view:
-                # write(2) may write less than asked for, and never more than 2 GiB.
-                view = view[os.write(self.fd(), view) :]
-        except BaseException as error:
-            self._failure = error
-            raise
-
-    def _raise_failure(self) -> None:
-        """Raise the error of a failed write again: a dump that swallowed it must not publish the rest."""
-        if self._failure is not None:
-            raise self._failure
-
-    def finish(self, fsync: Any, skip_unchanged: bool) -> None:
-        """Write what is buffered, copy the old file's attributes, sync, and close the descriptor.
-
-        A failed fsync is not retried: the kernel may have dropped the pages and report success the
-        second time (PostgreSQL's "fsyncgate", 2018).
+        Raises:
+            UncertainCommitError: they are changed, but may not last.
         """
-        if self._process != _process:
-            raise AtomicStoreError(f"the dump for {self.name!r} has forked: the parent commits, the child must not")
-        self._raise_failure()
-        self.flush()
-        self.status = os.fstat(self.fd())
-        if self._new_digest is not None and self._lent:  # the dump may have written past us
-            self.digest = self._new_digest()
-            for piece in pieces(self.fd()):
-                self.digest.update(piece)
-        if skip_unchanged and self.old is not None:
-            from ._unchanged import is_stored
-
-            if is_stored(self, fsync):
-                self.remove(None)
-                self.close_fd()
-                return
-        if self.old is not None and hasattr(os, "fchown"):
-            self._keep_attributes(self.old)
-        if fsync:
-            sync_file(self)
-        self.close_fd()
-
-    def _keep_attributes(self, old: os.stat_result) -> None:
-        new, names = self.status, xattrs(self.real)
-        if (new.st_uid, new.st_gid) == (old.st_uid, old.st_gid) and not names and not xattrs(self.fd()):
-            mode = stat.S_IMODE(old.st_mode)
-            if mode != stat.S_IMODE(new.st_mode):
-                os.fchmod(self.fd(), mode)
-        else:
-            from ._attributes import keep  # here: most files have no other owner, and no attributes
-
-            keep(self.fd(), new, self.real, old, names)
-
-    def publish(self, exclusive: bool) -> None:
-        """Give the file its final name. With exclusive=True, FileExistsError if the name is taken."""
-        if not self.temp_path:
-            return  # finish() found that these bytes are stored already
-        if exclusive and not link(self.temp_path, self.real):
-            exclusive = False
-        if exclusive:
-            self.remove(None)
-            return
+        if self.dir_fd is None:
+            return  # Windows: MoveFileEx makes its own renames durable
         try:
-            replace(self.temp_path, self.real)
-        except OSError as error:
-            if error.errno in (errno.EBUSY, errno.EXDEV):
-                raise OSError(
-                    error.errno,
-                    f"{error.strerror}: a file that is mounted by itself cannot be replaced; mount its directory instead",
-                    self.real,
-                ) from error
-            raise
-        self.temp_path = ""
-
-    def close(self) -> None:
-        """Close the file, and remove it unless it was published."""
-        self.discard(None)
-
-    def discard(self, error: BaseException | None) -> None:
-        """Do what close() does; a failed cleanup becomes a note on `error`."""
-        self._buffer.clear()
-        try:
-            self.close_fd()
-        except OSError as failure:
-            if error is not None:
-                error.add_note(f"closing the temp file failed too: {failure}")
-        if self._process == _process:  # a forked child leaves its parent's file alone
-            self.remove(error)
-        super().close()
-
-    def remove(self, error: BaseException | None) -> None:
-        if not self.temp_path:
-            return
-        try:
-            os.unlink(self.temp_path)
-        except FileNotFoundError:
-            pass  # it was never created, or an interrupt came right after the rename
-        except OSError as failure:
-            if error is not None:
-                error.add_note(f"the temp file {self.temp_path!r} could not be removed: {failure}")
-            return
-        self.temp_path = ""
-
-
-# --- names of hidden files -------------------------------------------------------------------------------------------
-
-
-def hidden(real: str, suffix: str) -> str:
-    """Return the path of a hidden file beside `real`: `.NAME` + suffix."""
-    directory, name = split(real)
-    return f"{directory}{shortened('.' + name, suffix, directory)}{suffix}"
-
-
-def split(path: str) -> tuple[str, str]:
-    """Split an absolute path into its directory, with the separator, and the name in it."""
-    name = path.rpartition(os.sep)[2]
-    return path[: len(path) - len(name)], name
-
-
-def shortened(name: str, suffix: str, directory: str) -> str:
-    """Shorten a name that leaves no room for the suffix; a hash of all of it keeps it unique."""
-    # 100: eCryptfs has the shortest limit in use, 143 bytes; asking costs a system call.
-    if len(os.fsencode(name)) > 100:
-        limit = os.pathconf(directory, "PC_NAME_MAX") if hasattr(os, "pathconf") else 255
-        room = limit - len(suffix)
-        if len(os.fsencode(name)) > room:
-            import hashlib  # here: 2 ms
-
-            mark = "~" + hashlib.blake2b(os.fsencode(name), digest_size=8).hexdigest()
-            while len(os.fsencode(name)) > room - len(mark):  # by characters: never cut one in half
-                name = name[:-1]
-            name += mark
-    return name
-
-
-# --- system calls ----------------------------------------------------------------------------------------------------
-
-
-def flock(fd: int, wait: bool) -> None:
-    """Lock an open file; OSError with one of WOULD_BLOCK or NO_LOCKS if that fails."""
-    if fcntl is not None:
-        fcntl.flock(fd, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-    else:
-        import msvcrt  # its LK_LOCK gives up after ten tries, one a second (Microsoft, _locking)
-
-        msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-
-
-def unlock(fd: int) -> None:
-    """Unlock even if a child process has inherited the descriptor."""
-    if fcntl is not None:
-        fcntl.flock(fd, fcntl.LOCK_UN)
-    else:
-        import msvcrt
-
-        msvcrt.locking(fd, msvcrt.LK_UNLCK, 1)  # type: ignore[attr-defined]
-
-
-def sync_file(file: Any) -> None:
-    """fsync, or F_FULLFSYNC on macOS."""
-    global _sync
-    if _sync is None:
-        from atomicwrites import AtomicWriter  # here: 4 ms, paid by the first commit
-
-        _sync = AtomicWriter("", mode="wb").sync
-    _sync(file)
-
-
-def on_windows() -> bool:
-    """Say whether directories cannot be opened and synced here; MoveFileEx makes renames durable instead."""
-    return not hasattr(os, "O_DIRECTORY")
-
-
-def replace(source: str, target: str) -> None:
-    if on_windows():
-        import atomicwrites
-
-        from ._windows import patiently
-
-        patiently(atomicwrites.replace_atomic, source, target)
-    else:
-        os.replace(source, target)
-
-
-def link(source: str, target: str) -> bool:
-    """Give a file a second name that must be free; False: this file system has no hard links."""
-    try:
-        if on_windows():
-            import atomicwrites
-
-            from ._windows import patiently
-
-            patiently(atomicwrites.move_atomic, source, target)
-        else:
-            os.link(source, target)
-    except OSError as error:
-        if error.errno not in NO_LINKS:
-            raise
-        return False
-    return True
-
-
-def durably(change: Callable[..., None], *args: Any, real: str, name: Any, fsync: Any, version: object) -> None:
-    """Change names in the directory of `real`, and sync the directory if fsync is True.
-
-    Raises:
-        UncertainCommitError: the change was made, but could not be synced.
-    """
-    if fsync is not True or on_windows():
-        change(*args)
-        return
-    directory = Descriptor()
-    try:
-        path = split(real)[0]
-        try:
-            directory.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)  # before the change: it may fail
-        except PermissionError as error:
-            error.add_note(f"to sync it, a commit must be permitted to read the directory {path!r}")
-            raise
-        change(*args)
-        try:
-            sync_file(directory)
+            fsync(self.dir_fd)
         except OSError as error:
             if error.errno in _CANNOT_SYNC:
-                return  # see docs/guarantees.md
+                return  # it makes names durable in its own way or not at all: docs/guarantees.md
             raise UncertainCommitError(
                 error.errno,
                 f"{error.strerror}: the directory could not be synced. The new state is visible, whole, "
@@ -417,25 +202,409 @@ def durably(change: Callable[..., None], *args: Any, real: str, name: Any, fsync
                 name,
                 version=version,
             ) from error
+
+
+class TempFile(Descriptor):
+    """A hidden file that becomes the new content of another one. See the module's docstring for its states.
+
+    It is unbuffered and takes all of each write; io.BufferedRandom around it makes it what open("w+b") returns.
+
+    Attributes:
+        name: the path as the program spelled it.
+        mode: "rb+", as that of open("w+b") says.
+        before: the size of the file it replaces, None: there is none.
+        status: os.fstat() after the last write.
+        digest: of what was written, None unless asked for.
+        version: set by the location once the file is finished.
+    """
+
+    mode = "rb+"
+    before: int | None = None
+    temp = ""
+    version: "Any"
+    status: os.stat_result
+    _size = 0
+    _lent = False  # whether anything but write() has been at work: the size and the digest are those of the file
+    _failure: BaseException | None = None
+
+    def __init__(self, name: "Any", digests: bool) -> None:
+        super().__init__()
+        self.name = name
+        self.digest = new_digest() if digests else None
+        self._process = process
+
+    def begin(self, directory: "Directory", target: str, stem: str, old: os.stat_result | None, mode: int | None) -> None:
+        """Create the file beside `target`, the name of the file that it replaces.
+
+        Args:
+            directory: where.
+            target: the name of the file it replaces.
+            stem: the beginning of its own name.
+            old: the status of the file it replaces, None: there is none.
+            mode: permission bits of a file that replaces none, less the umask; None: 0o666.
+        """
+        self.directory = directory
+        self.target = directory.prefix + target
+        self.real = directory.path + target
+        self.old = old
+        self._xattrs: list[str] | None = []
+        if old is None:
+            mode = 0o666 if mode is None else mode
+        else:
+            self.before = old.st_size
+            self._xattrs = xattrs(self.real)
+            # Nobody may read it now who could not read the old file: an ACL may refuse a user, or the file's group have less
+            # rights than the others, and this file has another group yet.
+            mode = old.st_mode & 0o777
+            if self._xattrs or self._xattrs is None or mode >> 3 & ~mode & 7:
+                mode = 0o600
+        for attempt in range(3):
+            temp = f"{directory.prefix}{stem}{next(_numbers):016x}.tmp"
+            self.temp = temp  # before the file exists: an interrupt may follow the open
+            try:
+                self.open(temp, CREATE, mode, directory.dir_fd)
+                break
+            except FileExistsError:
+                self.temp = ""  # of another writer, which must not lose it
+                if attempt == 2:
+                    raise
+                _begin_process()  # a stranger may have guessed the names that follow
+        try:
+            flock(self._fds[0], wait=False)  # in use: see clean() in _lock.py
+        except OSError:
+            pass  # without locks nothing can be cleaned here either
+
+    # --- as a file ---------------------------------------------------------------------------------------------------
+
+    def readable(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        self._lent = True
+        return self.fd()
+
+    def tell(self) -> int:
+        return os.lseek(self.fd(), 0, os.SEEK_CUR) if self._lent else self._size
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._lent = True
+        return os.lseek(self.fd(), offset, whence)
+
+    def truncate(self, size: int | None = None) -> int:
+        self._lent = True
+        size = self.tell() if size is None else size
+        os.ftruncate(self.fd(), size)
+        return size
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        self._lent = True
+        return os.readv(self.fd(), [buffer])
+
+    def write(self, data: "ReadableBuffer") -> int:
+        piece: Any = data if type(data) is bytes else memoryview(data).cast("B")
+        fd, size = self.fd(), len(piece)
+        if self._failure is not None:
+            raise self._failure
+        try:
+            done = os.write(fd, piece)
+            while done < size:  # write(2) may write less than asked for, and never more than 2 GiB
+                done += os.write(fd, memoryview(piece)[done:])
+            if self.digest is not None:
+                self.digest.update(piece)
+        except BaseException as error:
+            self._failure = error
+            raise
+        self._size += size
+        return size
+
+    def check(self) -> None:
+        """Raise the error of a failed write again, so that a dump that swallowed it cannot publish a truncated file."""
+        if self._failure is not None:
+            raise self._failure
+        if self._process != process:
+            raise AtomicStoreError(f"the dump for {self.name!r} has forked: the parent commits, the child must not")
+
+    # --- as a step of a commit ---------------------------------------------------------------------------------------
+
+    def finish(self, sync: object) -> None:
+        """Copy the old file's attributes, sync, and close the descriptor.
+
+        A failed fsync is not retried: the kernel may have dropped the pages and report success the
+        second time (PostgreSQL's "fsyncgate", 2018).
+        """
+        self.check()
+        fd = self.fd()
+        self.status = os.fstat(fd)
+        if self._lent:
+            if self.digest is not None:
+                self.digest = new_digest()
+                for piece in pieces(fd):
+                    self.digest.update(piece)
+        elif self.status.st_size != self._size:
+            raise OSError(
+                errno.EIO,
+                f"the temp file should have the {self._size} bytes that were written to it and has {self.status.st_size}: "
+                "something else has written to its descriptor",
+                self.name,
+            )
+        if self.old is not None and fcntl is not None:
+            self._keep_attributes(fd, self.status, self.old)
+        if sync:
+            fsync(fd)
+        self.close_fd()
+
+    def _keep_attributes(self, fd: int, new: os.stat_result, old: os.stat_result) -> None:
+        mode = stat.S_IMODE(old.st_mode)
+        same_owner = new.st_uid == old.st_uid and new.st_gid == old.st_gid
+        inherited = xattrs(fd)
+        if not same_owner or inherited is None or inherited or self._xattrs is None or self._xattrs:
+            mode = keep_attributes(self, new, old, self._xattrs, inherited)
+        if mode != stat.S_IMODE(new.st_mode):
+            set_mode(fd, mode, new.st_mode)
+
+    def publish(self, exclusive: bool) -> None:
+        """Give the file its final name. With exclusive=True, FileExistsError if the name is taken."""
+        if exclusive and self._link():
+            self.remove(None)
+            return
+        try:
+            replace(self.temp, self.target, self.directory.dir_fd)
+        except OSError as error:
+            if error.errno in (errno.EBUSY, errno.EXDEV):
+                raise explained(
+                    error, "a file that is mounted by itself cannot be replaced; mount its directory instead"
+                ) from error
+            raise
+        self.temp = ""
+
+    def _link(self) -> bool:
+        try:
+            link(self.temp, self.target, self.directory.dir_fd)
+        except AttributeError:
+            return False  # Android's Python has no os.link()
+        except OSError as error:
+            if error.errno in _NO_LINKS:
+                return False
+            if isinstance(error, FileExistsError):
+                raise
+            raise explained(error, "link() publishes a first value, for it cannot replace another program's") from error
+        return True
+
+    def close(self) -> None:
+        """Close the file, and remove it unless it was published."""
+        self.discard(None)
+
+    def discard(self, error: BaseException | None) -> None:
+        """Do what close() does; a failed cleanup becomes a note on `error`."""
+        try:
+            self.close_fd()
+        except OSError as failure:
+            if error is not None:
+                error.add_note(f"closing the temp file failed too: {failure}")
+        if self.temp and self._process == process:  # a forked child leaves its parent's file alone
+            self.remove(error)
+        io.RawIOBase.close(self)
+
+    def remove(self, error: BaseException | None) -> None:
+        """Remove the hidden name; a failure becomes a note on `error`."""
+        try:
+            unlink(self.temp, self.directory.dir_fd)
+        except FileNotFoundError:
+            pass  # it was never created, or an interrupt came right after the rename
+        except OSError as failure:
+            if error is not None:
+                error.add_note(f"the temp file {self.directory.path + self.temp!r} could not be removed: {failure}")
+            return
+        self.temp = ""
+
+
+# --- attributes: owner, group, ACL, extended attributes, mode --------------------------------------------------------
+
+
+def keep_attributes(
+    temp: "TempFile", new: os.stat_result, old: os.stat_result, names: list[str] | None, inherited: list[str] | None
+) -> int:
+    """Give the temp file the owner, group, ACL and extended attributes of the file it replaces; return the mode to set.
+
+    Owner first: chown clears set-id bits. Mode last: until then nobody else may read the temp file. An attribute that the
+    file system or the kernel refuses is left out; where that would let anybody read more, the mode shrinks.
+
+    Args:
+        temp: the new file.
+        new: its status.
+        old: the status of the file it replaces.
+        names: the attributes of that file, None: they cannot be listed.
+        inherited: those that the new one has by itself, such as a default ACL; None: they cannot be listed.
+    """
+    fd, source = temp.fd(), Descriptor()
+    try:
+        if names:
+            # All from one open file: a secret one put there meanwhile must not show its own under this one's mode.
+            old, names = _open_source(source, temp, old, names)
+        group_kept = (new.st_uid, new.st_gid) == (old.st_uid, old.st_gid) or keep_owner(fd, new, old)
+        # With an ACL the group's bits of the mode are the mask, which without it allows too much (acl(5)).
+        acl_kept = names is not None and (_ACL not in names or (group_kept and _copy_xattr(fd, source, _ACL)))
+        for name in names or ():
+            if name.startswith(_KEPT):
+                _copy_xattr(fd, source, name)
     finally:
-        directory.close()
+        source.close()
+    if inherited is None or (_ACL in inherited and not (names and _ACL in names and acl_kept)):
+        # The directory's default ACL has given the temp file one, which the mode would wake up.
+        acl_kept = _remove_acl(fd) and acl_kept
+    mode = stat.S_IMODE(old.st_mode)
+    if not (group_kept and acl_kept):
+        # Another group must not see what only the old one could: its bits become those of "other".
+        mode = mode & ~(stat.S_IRWXG | stat.S_ISGID) | (mode & stat.S_IRWXO) << 3
+        if not group_kept:
+            log(
+                _WARNING,
+                "the group %s of %r cannot be kept: its members have the rights of all others from now on",
+                old.st_gid,
+                temp.real,
+            )
+    if new.st_uid != old.st_uid and os.geteuid() != 0:
+        mode &= ~stat.S_ISUID
+    return mode
 
 
-def pieces(fd: int) -> Iterator[bytes]:
+def _open_source(
+    source: "Descriptor", temp: "TempFile", old: os.stat_result, names: list[str]
+) -> "tuple[os.stat_result, list[str] | None]":
+    try:
+        status = os.fstat(source.open(temp.target, READ, dir_fd=temp.directory.dir_fd))
+    except OSError:
+        return old, names  # it is gone, or may not be read: its mode and owner are known
+    if stat.S_ISREG(status.st_mode):
+        return status, xattrs(source.fd())
+    source.close_fd()
+    return old, names
+
+
+def keep_owner(fd: int, new: os.stat_result, old: os.stat_result) -> bool:
+    """Give an open file the old owner and group as far as permitted; return whether the group is kept."""
+    for owner in (old.st_uid, -1):
+        try:
+            os.fchown(fd, owner, old.st_gid)
+        except (AttributeError, OSError):
+            continue
+        return True
+    return new.st_gid == old.st_gid
+
+
+def set_mode(fd: int, mode: int, now: int) -> None:
+    """Set the permission bits of an open file.
+
+    Raises:
+        OSError: the kernel refuses, and the bits it has now allow more.
+    """
+    try:
+        os.fchmod(fd, mode)
+    except (AttributeError, OSError) as error:
+        if stat.S_IMODE(now) & ~mode:
+            raise explained(error, f"fchmod() must narrow the mode {stat.S_IMODE(now):#o} to {mode:#o}") from error
+
+
+def _copy_xattr(fd: int, source: "Descriptor", name: str) -> bool:
+    if not source:
+        return False
+    try:
+        os.setxattr(fd, name, os.getxattr(source.fd(), name))
+    except (AttributeError, OSError):
+        return False
+    return True
+
+
+def _remove_acl(fd: int) -> bool:
+    try:
+        os.removexattr(fd, _ACL)
+    except (AttributeError, OSError):
+        return False
+    return True
+
+
+def xattrs(file: str | int) -> list[str] | None:
+    """Return the names of a file's extended attributes, None where they cannot be listed."""
+    try:
+        return os.listxattr(file, follow_symlinks=isinstance(file, int))
+    except AttributeError:
+        return []  # this system has none
+    except OSError as error:
+        # ENOENT: another program has deleted the file; the commit creates it again.
+        return [] if error.errno in _NO_XATTRS else None
+
+
+# --- names of hidden files -------------------------------------------------------------------------------------------
+
+
+def split(path: str) -> tuple[str, str]:
+    """Split a path into its directory, with the separator, and the name in it."""
+    name = path.rpartition(os.sep)[2]
+    return path[: len(path) - len(name)], name
+
+
+def hidden(real: str, suffix: str) -> str:
+    """Return the path of a hidden file beside `real`: `.NAME` + suffix."""
+    directory, name = split(real)
+    return f"{directory}{fitted('.' + name, suffix, directory)}{suffix}"
+
+
+def fitted(name: str, suffix: str, directory: str) -> str:
+    """Shorten a name that leaves no room for the suffix; a hash of all of it keeps it unique."""
+    # 100 bytes fit everywhere: eCryptfs has the shortest limit in use, 143. Asking costs a system call.
+    if len(os.fsencode(name)) > 100:
+        try:
+            limit = os.pathconf(directory or ".", "PC_NAME_MAX")
+        except (AttributeError, OSError):
+            limit = 255
+        room = limit - len(suffix)
+        if len(os.fsencode(name)) > room:
+            mark = "~" + _blake2b(os.fsencode(name), digest_size=8).hexdigest()
+            while len(os.fsencode(name)) > room - len(mark):  # by characters: never cut one in half
+                name = name[:-1]
+            name += mark
+    return name
+
+
+# --- what else changes and locks need --------------------------------------------------------------------------------
+
+
+def flock(fd: int, wait: bool) -> None:
+    """Lock an open file; OSError with one of WOULD_BLOCK if another program has."""
+    if fcntl is not None:
+        fcntl.flock(fd, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    else:
+        msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)  # LK_LOCK gives up after ten tries, one a second (Microsoft, _locking)
+
+
+def unlock(fd: int) -> None:
+    """Unlock even if a child process has inherited the descriptor."""
+    if fcntl is not None:
+        fcntl.flock(fd, fcntl.LOCK_UN)
+    else:
+        msvcrt.locking(fd, msvcrt.LK_UNLCK, 1)
+
+
+def explained(error: "AttributeError | OSError", why: str) -> OSError:
+    """Return the same error with a reason in its message, because many loggers drop notes."""
+    if not isinstance(error, OSError):
+        return OSError(errno.ENOSYS, f"{os.strerror(errno.ENOSYS)}: {why}")
+    return OSError(error.errno, f"{error.strerror}: {why}", error.filename)
+
+
+def new_digest() -> "Any":
+    """Begin a digest of a file's content: BLAKE2b, the fastest strong one in hashlib."""
+    return _blake2b(digest_size=32)
+
+
+def pieces(fd: int) -> "Iterator[bytes]":
     """Read a file from its start to its end."""
     os.lseek(fd, 0, os.SEEK_SET)
     while piece := os.read(fd, 1 << 20):
         yield piece
-
-
-def xattrs(file: str | int) -> list[str]:
-    if not hasattr(os, "listxattr"):
-        return []
-    try:
-        return os.listxattr(file, follow_symlinks=isinstance(file, int))
-    except FileNotFoundError:
-        return []  # deleted meanwhile by somebody else; the commit goes on and makes it anew
-    except OSError as error:
-        if error.errno not in NOT_PERMITTED:
-            raise
-        return []

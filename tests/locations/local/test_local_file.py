@@ -595,7 +595,7 @@ def failing_directory_sync(monkeypatch: pytest.MonkeyPatch, number: int) -> list
             raise OSError(number, os.strerror(number))
         real(descriptor)
 
-    monkeypatch.setattr("atomicwrites._proper_fsync", fsync)  # its own name for os.fsync
+    monkeypatch.setattr("os.fsync", fsync)  # its own name for os.fsync
     return failed
 
 

@@ -22,7 +22,7 @@ def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def fsync(descriptor: int) -> None:
         seen.append("directory" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
 
-    monkeypatch.setattr("atomicwrites._proper_fsync", fsync)
+    monkeypatch.setattr("os.fsync", fsync)
     return seen
 
 
@@ -178,7 +178,7 @@ def test_failed_sync_of_a_skipped_commit_is_an_error(tmp_path: Path, monkeypatch
     def fail(_: int) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr("atomicwrites._proper_fsync", fail)
+    monkeypatch.setattr("os.fsync", fail)
     with pytest.raises(OSError, match="Input/output") as caught:
         store.commit()
     assert caught.value.filename == path

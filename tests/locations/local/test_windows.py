@@ -18,8 +18,8 @@ import pytest
 
 import atomic_store
 from atomic_store.locations import local as _local
+from atomic_store.locations.local import _platform as _windows
 from atomic_store.locations.local import _tempfile as _flock
-from atomic_store.locations.local import _windows
 
 ACCESS_DENIED, SHARING_VIOLATION, LOCK_VIOLATION, DISK_FULL = 5, 32, 33, 112
 
