@@ -173,9 +173,9 @@ def make_parser() -> argparse.ArgumentParser:
         "set",
         _commands.set_field,
         "change one field",
-        "Put a value in, in one atomic commit that loses nobody's change: under the lock of a file, by compare and swap "
-        "on S3. Objects on the way that are missing are made, and so is the store. The layout of JSON stays, and so do the "
-        "comments of YAML and TOML.",
+        "Change one field in one atomic commit, under the lock of a file, or by compare and swap on S3, so that no "
+        "change is lost. Missing objects on the way, and the store, are created. JSON keeps its layout, YAML and TOML "
+        "their comments.",
     )
     command.add_argument("location", metavar="STORE", help=_PLACE)
     command.add_argument("field", metavar="PATH", help=f"{_FIELD}; - for an index appends")
@@ -191,7 +191,7 @@ def make_parser() -> argparse.ArgumentParser:
         "delete",
         _commands.delete,
         "delete one field, or the store",
-        "Take one field out, as `set` puts one in, or delete all that is stored.",
+        "Delete one field, as `set` changes one, or all that is stored.",
     )
     command.add_argument("location", metavar="STORE", help=_PLACE)
     command.add_argument("field", metavar="PATH", nargs="?", help=f"{_FIELD}; without it, all of the store is deleted")
@@ -202,10 +202,9 @@ def make_parser() -> argparse.ArgumentParser:
         "edit",
         _commands.edit,
         "change what is stored, in an editor",
-        "Open the value in your editor, as the format's own text, or as JSON if the format is binary. When you leave the "
-        "editor, the text is checked; a mistake opens the editor again, with the message in the first lines. "
-        "A valid text replaces what is stored, all or nothing, unless another program has changed it meanwhile. "
-        "Whatever goes wrong, what you typed is kept in a file that the message names.",
+        "Open the value in your editor, as the format's own text, or as JSON if the format is binary. The text is "
+        "checked, then replaces what is stored, unless another program has changed it meanwhile. A mistake opens the "
+        "editor again. Whatever goes wrong, what you typed is kept in a file that the message names.",
     )
     command.add_argument("location", metavar="STORE", help=f"{_PLACE}; if nothing is stored there, what you write will be")
     _add_format(command)
@@ -215,10 +214,9 @@ def make_parser() -> argparse.ArgumentParser:
         "put",
         _commands.put,
         "store what a pipe brings",
-        "Replace what is stored, all or nothing, by the bytes from standard input. They must be of the format of the store, "
-        "compressed or not; if they do not decode, or there are none, nothing is written. A pipe does not say that the "
-        "program before it has failed and that the bytes are only a part: the shell's pipefail reports that after they are "
-        "stored. Give that program as COMMAND, and nothing is written unless it succeeds.",
+        "Replace what is stored, all or nothing, by the bytes from standard input. If they do not decode in the format "
+        "of the store, or there are none, nothing is written. A pipe cannot tell that the program before it has failed,"
+        " and pipefail reports it too late: give that program as COMMAND, and nothing is written unless it succeeds.",
     )
     command.add_argument("location", metavar="STORE", help=_PLACE)
     _add_format(command)
@@ -229,10 +227,9 @@ def make_parser() -> argparse.ArgumentParser:
         "convert",
         _commands.convert,
         "store a value in another format, at another place",
-        "Store the value of one place at another one. Before anything is published the new bytes are decoded again "
-        "and compared: what the new format cannot hold, or gives back as something else, is an error. "
-        "Between two places of one format, the text stays as it is, with its comments. A new file has the permissions of "
-        "the old one.",
+        "Store the value of one place at another. The new bytes are decoded again and compared before they are "
+        "published: what the new format cannot hold, or returns as something else, is an error. Between places of one "
+        "format the text stays as it is, with its comments. A new file has the permissions of the old one.",
     )
     command.add_argument("source", metavar="FROM", help=_PIPE)
     command.add_argument("target", metavar="TO", help=f"{_PLACE}, or - for standard output")
@@ -246,10 +243,9 @@ def make_parser() -> argparse.ArgumentParser:
         "run",
         _commands.run,
         "run a command under a store's lock",
-        "Take the lock of a file, as `lock=True` does in a program, and run a command under it, as flock(1) does. The lock "
-        "is free again when the command, and each program that it has left running, has ended. An atomic-store inside the "
-        "command knows that it holds the lock; a program that locks the store by itself would wait for ever. The exit code "
-        "is that of the command.",
+        "Run a command under the lock of a file, that of `lock=True`, as flock(1) does. The lock is released when the "
+        "command and all its child processes have ended. An atomic-store inside the command knows that it holds the "
+        "lock; another program that locks the store waits for ever. The exit code is that of the command.",
     )
     command.add_argument("-l", "--lock", metavar="STORE", required=True, help="a file's path: there are no locks on S3")
     command.add_argument("-t", "--timeout", metavar="SECONDS", type=_seconds, help="wait for the lock no longer than that")
@@ -270,8 +266,8 @@ def make_parser() -> argparse.ArgumentParser:
         "clean",
         _commands.clean,
         "remove what killed programs have left",
-        "Remove the temporary files, or abort the uploads, that killed programs have left of this very store. What may "
-        "belong to a program at work is left alone, and named: a file that is locked or younger than a minute, an upload "
+        "Remove the temporary files, or abort the uploads, that killed programs have left of this store. What may "
+        "belong to a running program is kept and named: a file that is locked or younger than a minute, an upload "
         "younger than a day.",
     )
     command.add_argument("location", metavar="STORE", help=_PLACE)
@@ -282,7 +278,7 @@ def make_parser() -> argparse.ArgumentParser:
         "completion",
         _commands.completion,
         "print the script by which a shell completes the command",
-        "Print the script by which a shell completes commands and options. It needs the package argcomplete: "
+        "Print the script by which a shell completes commands and options. It needs argcomplete: "
         'pip install "atomic-store[cli]".',
     )
     command.add_argument("shell", choices=["bash", "zsh", "fish"], metavar="SHELL", help="bash, zsh or fish")
@@ -295,8 +291,8 @@ def _add_format(command: argparse.ArgumentParser) -> None:
         "--format",
         metavar="FORMAT",
         help=f"the format: {', '.join(formats.NAMES)}, or a name that an installed package adds; .gz, .bz2, .xz or .zst may "
-        "follow. Default: by the suffix, and by what is there if that is JSON, BSON, CBOR or compressed otherwise. Pickle "
-        "must be named, because loading a pickle can run code",
+        "follow. Default: by the suffix, and by what is there if that is JSON, BSON, CBOR or compressed otherwise. "
+        "Pickle must be named, because loading a pickle can run code",
     )
 
 

@@ -48,9 +48,8 @@ Options that several commands have:
 MORE = """\
 ## In a script
 
-With `--json` each command prints one line of JSON. Errors go to stderr as one line of JSON too, with `error`, `type`
-and `exit_code`. Mistakes in the command line itself stay plain text, with exit code 2. Colours and progress appear only
-on a terminal.
+With `--json` each command prints one line of JSON, and an error goes to stderr as one line of JSON with `error`, `type`
+and `exit_code`. Mistakes in the command line itself stay plain text.
 
 Shells that count in one place lose nothing, on a file and on S3:
 
@@ -60,14 +59,11 @@ atomic-store run --lock counter.json -- sh -c '
     runs=$(atomic-store get counter.json runs) && atomic-store set counter.json runs $((runs + 1))'  # a file only
 ```
 
-## What `edit` does with your text
+## The text in `edit`
 
-- If the editor is killed or the connection ends, the text stays in a private directory below `TMPDIR`, and the message
-  names the file.
-- After a mistake the editor opens again, with the message in lines that begin with `# atomic-store:`. Leave the text as
-  it is to give up. An editor that ends with an error, such as Vim after `:cq`, changes nothing.
-- A binary format is edited as JSON. What JSON does not have is shown as `"<kept 1: datetime.date(2026, 1, 2)>"`: leave
-  it as it is to keep that part of the value.
+A binary format is edited as JSON. What JSON does not have is shown as `"<kept 1: datetime.date(2026, 1, 2)>"`: leave it as
+it is to keep that part of the value. Messages are in lines that begin with `# atomic-store:`. To give up, leave the text as
+it is, or end the editor with an error, as Vim does after `:cq`.
 """
 
 
