@@ -57,7 +57,11 @@ def attack(format: str, edits: int, seed: int) -> tuple[Counter[str], list[str]]
 
 def edit(store: Any, place: Memory, rnd: random.Random, format: str) -> str:
     """Make one edit and commit; return what came of it."""
-    before, mirror = place.content, copy.deepcopy(plain(store.value))
+    before = place.content
+    try:
+        mirror = copy.deepcopy(plain(store.value))
+    except RecursionError:
+        return "contains itself"  # an earlier edit has put a part with an anchor into itself
     try:
         change(rnd, store.value, mirror, nothing=format == "yaml")
         found = difference(mirror, plain(store.value))
