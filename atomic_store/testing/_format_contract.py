@@ -9,12 +9,12 @@ from typing import Any
 
 from ..errors import AtomicStoreError, LoadError
 from ..store import AtomicStore
-from ._helpers import content_of, raises
+from ._helpers import content_of, raises, shown
 from ._memory import Memory
 
 
 class FormatContract:
-    """What every format must do, as a suite for pytest: subclass it, and give the first four methods.
+    """What every format must do, as a suite for pytest: subclass it, and define the first four methods.
 
     >>> class TestJson(FormatContract):
     ...     def make(self):
@@ -32,10 +32,13 @@ class FormatContract:
     ...     def keywords(self):
     ...         return {"indent": 2}, {"parse_int": int}
 
-    For readable failures, call pytest.register_assert_rewrite("atomic_store.testing") first.
+    Each failure says in one sentence which value, cut or keyword it is about, and what to do.
+
+    A format that refuses sound content, because of a wrong key or a newer version, says so by
+    `raise LoadError(..., damaged=False)`; foreign() gives such content.
 
     Attributes:
-        notices_cuts: whether each shorter beginning of a file is refused. Where that is False, say
+        notices_cuts: whether each shorter beginning of a file is refused. If it is False, say
             so in the format's documentation: YAML and CSV lose their end without an error.
         notices_tails: whether bytes after the end of the value are refused; likewise.
     """
@@ -44,27 +47,31 @@ class FormatContract:
     notices_tails = True
 
     def make(self) -> Any:
-        """Give what users pass as `format`: the name of a plugin, or a new object."""
+        """Return what users pass as `format`: the name of a plugin, or a new object."""
         raise NotImplementedError
 
     def values(self) -> list[Any]:
-        """Give values that come back as they are, of every kind; the first one is not empty."""
+        """Return values that come back as they are, of every kind; the first one is not empty."""
         raise NotImplementedError
 
     def refused(self) -> list[Any]:
-        """Give values that the format cannot hold."""
+        """Return values that the format cannot hold."""
         raise NotImplementedError
 
     def damaged(self) -> list[bytes]:
-        """Give content that is no value in the format."""
+        """Return content that is no value in the format."""
         raise NotImplementedError
 
+    def foreign(self) -> list[bytes]:
+        """Return content that is sound, but not for this format, such as a file of another key; []: there is none."""
+        return []
+
     def keywords(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Give dump_kwargs that change what is written, and load_kwargs with which it comes back; {}: it takes none."""
+        """Return dump_kwargs that change what is written, and load_kwargs with which it comes back; {}: it takes none."""
         return {}, {}
 
     def same(self, value: Any, again: Any) -> bool:
-        """Say whether a value came back; for what has no == of its own."""
+        """Return whether a value came back; for values without an == of their own."""
         return bool(value == again)
 
     # --- round trips ---
@@ -76,17 +83,17 @@ class FormatContract:
             self._store(place, value).commit()
             assert place.content is not None
             second = self._store(place)
-            assert self.same(value, second.value)
+            self._require_same(value, second.value, "after one commit and a load")
             second.commit()
-            assert self.same(value, self._store(place).value)
+            self._require_same(value, self._store(place).value, "after a second program has loaded and committed it")
 
     def test_value_is_not_changed_by_writing_it(self) -> None:
         """A commit leaves the value in memory as it was, and the same store reads it back."""
         for value in self.values():
             store = self._store(Memory(), copy.deepcopy(value))
             store.commit()
-            assert self.same(value, store.value)
-            assert self.same(value, store.reload())
+            self._require_same(value, store.value, "in memory, because dump() has changed it")
+            self._require_same(value, store.reload(), "after a commit and reload()")
 
     def test_one_value_leaves_nothing_of_itself_in_the_next(self) -> None:
         """A store that commits one value after the other writes for each what a new store writes."""
@@ -95,7 +102,7 @@ class FormatContract:
         for value in [*self.values(), *self.values()]:
             store.value = value
             store.commit()
-            assert self.same(value, self._store(place).value)
+            self._require_same(value, self._store(place).value, "if the same store has committed other values before")
 
     # --- damage ---
 
@@ -107,8 +114,10 @@ class FormatContract:
             self._store(place).commit()
         except LoadError as error:
             told = (error.path, error.size)
-        assert told == (place.path, 0)
-        assert place.content == b""
+        assert told == (place.path, 0), "the LoadError for an empty file should have the path and the size 0"
+        assert place.content == b"", (
+            f"an empty file should be refused, or written again as an empty file; it became {shown(place.content)}"
+        )
 
     def test_damaged_file_is_named_and_left_alone(self) -> None:
         """What is no value is a LoadError with path, format, size and the format's own error, and stays as it is."""
@@ -116,29 +125,51 @@ class FormatContract:
         assert damaged, "damaged() should give at least one"
         for content in damaged:
             place = Memory(content, "here")
-            with raises(LoadError) as caught:
+            with raises(
+                LoadError, f"the damaged content {shown(content)} is loaded as a value: load should refuse it"
+            ) as caught:
                 self._store(place)
             error = caught[0]
             assert (error.path, error.size in (None, len(content))) == ("here", True)
-            assert "'here'" in str(error)
+            assert "'here'" in str(error), f"the error for {shown(content)} should name the place: {error}"
             assert error.format
             assert error.format in str(error)
-            assert error.__cause__ is not None
+            assert place.content == content
+
+    def test_content_that_is_sound_elsewhere_is_never_set_aside(self) -> None:
+        """What foreign() gives is a LoadError with damaged=False, which quarantine leaves alone, and has path and size."""
+        for content in self.foreign():
+            place = Memory(content, "here")
+            what = f"the foreign content {shown(content)}"
+            with raises(LoadError, f"{what} is loaded as a value: raise LoadError(..., damaged=False)") as caught:
+                self._store(place)
+            error = caught[0]
+            assert not error.damaged, f"{what} is called damaged: raise LoadError(..., damaged=False)"
+            assert (error.path, error.size) == ("here", len(content))
+            assert error.format
             assert place.content == content
 
     def test_truncated_file_is_not_taken_for_a_shorter_one(self) -> None:
         """Every shorter beginning of a file is refused, where notices_cuts says so."""
-        for content in self._contents() if self.notices_cuts else []:
+        for value, content in self._contents() if self.notices_cuts else []:
             step = max(1, len(content) // 500)
             for size in range(1, len(content), step):
-                with raises(LoadError):
+                with raises(
+                    LoadError,
+                    f"the first {size} of the {len(content)} bytes of the value {shown(value)} are loaded as a value: "
+                    "refuse them, or set notices_cuts = False and document it",
+                ):
                     self._store(Memory(content[:size]))
 
     def test_tail_is_not_passed_over(self) -> None:
         """Zeros after the end, as a crash leaves them, are refused, where notices_tails says so."""
-        for content in self._contents() if self.notices_tails else []:
+        for value, content in self._contents() if self.notices_tails else []:
             for tail in (b"\0", b"\0" * 512):
-                with raises(LoadError):
+                with raises(
+                    LoadError,
+                    f"the value {shown(value)} is loaded although {len(tail)} zeros follow its {len(content)} bytes: refuse "
+                    "them, or set notices_tails = False and document it",
+                ):
                     self._store(Memory(content + tail))
 
     # --- refusals ---
@@ -154,7 +185,7 @@ class FormatContract:
                 store.commit()
                 before = content_of(path)
                 store.value = value
-                with raises(Exception) as caught:
+                with raises(Exception, f"the value {shown(value)} is committed: dump should refuse it") as caught:
                     store.commit()
                 assert not isinstance(caught[0], AtomicStoreError) or isinstance(caught[0], ValueError)
                 assert any(repr(path) in note for note in caught[0].__notes__)
@@ -162,7 +193,7 @@ class FormatContract:
                 assert os.listdir(directory) == ["value"]
                 store.value = good
                 store.commit()
-                assert self.same(good, self._store(path).value)
+                self._require_same(good, self._store(path).value, f"after {shown(value)} was refused")
 
     # --- keywords ---
 
@@ -174,7 +205,7 @@ class FormatContract:
             plain, place = Memory(), Memory()
             self._store(plain, value).commit()
             self._store(place, value, dump_kwargs=dump_kwargs, load_kwargs=load_kwargs).commit()
-            assert self.same(value, self._store(place, load_kwargs=load_kwargs).value)
+            self._require_same(value, self._store(place, load_kwargs=load_kwargs).value, f"with the keywords {load_kwargs}")
             changed.append(plain.content != place.content)
         assert any(changed) or not dump_kwargs, f"dump_kwargs {dump_kwargs} should change what is written"
 
@@ -182,21 +213,25 @@ class FormatContract:
         """A keyword that the format does not know is an error, at the dump and at the load."""
         wrong, value = {"no_such_keyword": 1}, self.values()[0]
         place = Memory()
-        with raises(Exception):
+        with raises(Exception, "dump takes the keyword no_such_keyword: it should refuse what it does not know"):
             self._store(place, value, dump_kwargs=wrong).commit()
         assert place.content is None
         self._store(place, value).commit()
-        with raises(LoadError):
+        with raises(LoadError, "load takes the keyword no_such_keyword: it should refuse what it does not know"):
             self._store(place, load_kwargs=wrong)
 
     def _store(self, place: Any, default: Any = None, **kwargs: Any) -> AtomicStore[Any]:
         return AtomicStore(place, default, self.make(), **kwargs)
 
-    def _contents(self) -> list[bytes]:
-        """Give what is written for each value, without the empty ones."""
-        contents: list[bytes] = []
+    def _require_same(self, value: Any, again: Any, when: str) -> None:
+        assert self.same(value, again), f"the value {shown(value)} is {shown(again)} {when}"
+
+    def _contents(self) -> list[tuple[Any, bytes]]:
+        """Return each value with what is written for it, without those of no bytes."""
+        contents: list[tuple[Any, bytes]] = []
         for value in self.values():
             place = Memory()
             self._store(place, value).commit()
-            contents.append(place.content or b"")
-        return [content for content in contents if content]
+            if place.content:
+                contents.append((value, place.content))
+        return contents

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
@@ -21,14 +22,27 @@ def content_of(path: str) -> bytes:
 
 
 @contextmanager
-def raises(kind: type[E]) -> Generator[list[E]]:
-    """Want the block to end by such an exception; the list has it afterwards."""
+def raises(kind: type[E], otherwise: str = "") -> Generator[list[E]]:
+    """Expect the block to raise such an exception; the list holds it afterwards.
+
+    Args:
+        kind: the class of the exception.
+        otherwise: what to say if nothing was raised.
+
+    Raises:
+        AssertionError: nothing was raised.
+    """
     caught: list[E] = []
     try:
         yield caught
     except kind as error:
         caught.append(error)
-    assert caught, f"{kind.__name__} should have been raised"
+    assert caught, otherwise or f"{kind.__name__} should have been raised"
+
+
+def shown(value: object) -> str:
+    """Return a value for a message, cut short."""
+    return reprlib.repr(value)
 
 
 def raise_(error: BaseException) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from stand_ins import Files, Strings
 
-from atomic_store import AbstractFormatBstr, Compressed, Verified
+from atomic_store import AbstractFormatBstr, Compressed, LoadError, Verified, Wrapper
 from atomic_store.testing import FormatContract
 
 MOMENT = dt.datetime(2026, 11, 20, 12, 30, 15, 250000, dt.UTC)
@@ -158,6 +158,31 @@ class TestCompressedPickle(TestPickle):
         return [b"no gzip", b"\x1f\x8b"]
 
 
+class Keyed(Wrapper):
+    """A format whose content belongs to a key."""
+
+    def wrap(self, content: bytes) -> bytes:
+        return b"mine:" + content
+
+    def unwrap(self, content: bytes) -> bytes:
+        if content.startswith(b"theirs:"):
+            raise LoadError("of another key", damaged=False)
+        if not content.startswith(b"mine:"):
+            raise ValueError("no key at all")
+        return content.removeprefix(b"mine:")
+
+
+class TestKeyed(TestJson):
+    def make(self) -> Any:
+        return Keyed("json")
+
+    def damaged(self) -> list[bytes]:
+        return [b"mine:{", b"{}"]
+
+    def foreign(self) -> list[bytes]:
+        return [b"theirs:{}"]
+
+
 class TestSubclass(TestJson):
     """A format that a user wrote in five lines."""
 
@@ -224,25 +249,47 @@ def half_way(value: Any, file: Any) -> None:
 
 
 BROKEN = [
-    ("test_value_survives_two_program_runs", Files(half_way, json.loads)),
-    ("test_value_is_not_changed_by_writing_it", Files(changing, json.loads)),
-    ("test_one_value_leaves_nothing_of_itself_in_the_next", Clinging()),
-    ("test_empty_file_is_no_value", Moody()),
-    ("test_damaged_file_is_named_and_left_alone", Files(swallow, forgetful)),
-    ("test_truncated_file_is_not_taken_for_a_shorter_one", Files(swallow, forgetful)),
-    ("test_tail_is_not_passed_over", Strings(json.dumps, lambda content: json.loads(content.rstrip(b"\0")))),
+    ("test_value_survives_two_program_runs", Files(half_way, json.loads), "after one commit and a load"),
+    ("test_value_is_not_changed_by_writing_it", Files(changing, json.loads), "in memory, because dump() has changed it"),
+    (
+        "test_one_value_leaves_nothing_of_itself_in_the_next",
+        Clinging(),
+        "if the same store has committed other values before",
+    ),
+    ("test_empty_file_is_no_value", Moody(), "an empty file should be refused"),
+    (
+        "test_damaged_file_is_named_and_left_alone",
+        Files(swallow, forgetful),
+        "the damaged content b'{' is loaded as a value",
+    ),
+    (
+        "test_truncated_file_is_not_taken_for_a_shorter_one",
+        Files(swallow, forgetful),
+        "or set notices_cuts = False and document it",
+    ),
+    (
+        "test_tail_is_not_passed_over",
+        Strings(json.dumps, lambda content: json.loads(content.rstrip(b"\0"))),
+        "although 1 zeros follow its",
+    ),
     (
         "test_refused_value_leaves_file_and_directory_alone",
         Strings(lambda value: json.dumps(value, default=repr), json.loads),
+        "is committed: dump should refuse it",
     ),
-    ("test_misspelled_keyword_is_no_silence", Files(swallow, json.loads)),
-    ("test_keywords_reach_the_format", Files(swallow, json.loads)),
+    ("test_misspelled_keyword_is_no_silence", Files(swallow, json.loads), "dump takes the keyword no_such_keyword"),
+    ("test_keywords_reach_the_format", Files(swallow, json.loads), "should change what is written"),
+    (
+        "test_content_that_is_sound_elsewhere_is_never_set_aside",
+        Files(swallow, json.loads),
+        "raise LoadError(..., damaged=False)",
+    ),
 ]
 
 
-@pytest.mark.parametrize(("test", "format"), BROKEN, ids=[name for name, _ in BROKEN])
-def test_broken_format_does_not_pass(test: str, format: Any) -> None:
-    """Controls: each test of the contract fails for a format that breaks what it states."""
+@pytest.mark.parametrize(("test", "format", "told"), BROKEN, ids=[name for name, *_ in BROKEN])
+def test_broken_format_does_not_pass(test: str, format: Any, told: str) -> None:
+    """Controls: each test of the contract fails for a format that breaks what it states, and says what to do."""
 
     class Broken(TestJson):
         def make(self) -> Any:
@@ -254,11 +301,15 @@ def test_broken_format_does_not_pass(test: str, format: Any) -> None:
         def damaged(self) -> list[bytes]:
             return [b"{"]
 
+        def foreign(self) -> list[bytes]:
+            return [b"[1"]
+
         def keywords(self) -> tuple[dict[str, Any], dict[str, Any]]:
             return {"indent": 1}, {}
 
-    with pytest.raises(AssertionError):
+    with pytest.raises(AssertionError) as caught:
         getattr(Broken(), test)()
+    assert told in str(caught.value)
 
 
 def test_contract_without_its_methods_says_so() -> None:
