@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
                 from argcomplete import autocomplete
 
                 autocomplete(parser)
-            args = parser.parse_args(arguments)
+            args = _parser.parse(parser, sys.argv[1:] if arguments is None else arguments)
             code: int = args.run(args)
         except SystemExit as end:  # of argparse, after a help or an error
             code = int(end.code or 0)

@@ -107,7 +107,7 @@ def put(args: argparse.Namespace) -> int:
     """Store what standard input or a command brings, if it decodes."""
     from ._changing import put_content
 
-    facts = put_content(args, writable(args.location), command_of(args))
+    facts = put_content(args, writable(args.location), args.command)
     if args.json:
         say(compact(facts))
     return 0
@@ -151,7 +151,7 @@ def run(args: argparse.Namespace) -> int:
     """Become a command that holds the lock of a store."""
     from ._locking import run_locked
 
-    return run_locked(args.lock, args.timeout, command_of(args))
+    return run_locked(args.lock, args.timeout, args.command)
 
 
 def _write_bytes(content: bytes, form: FileFormat) -> None:
@@ -216,12 +216,6 @@ def completion(args: argparse.Namespace) -> int:
         ) from error
     write_out(shellcode(["atomic-store"], shell=args.shell))
     return 0
-
-
-def command_of(args: argparse.Namespace) -> list[str]:
-    """Return the words after --; argparse keeps the -- itself."""
-    words: list[str] = args.command
-    return words[1:] if words[:1] == ["--"] else words
 
 
 def _read(args: argparse.Namespace) -> tuple[Stored, Any]:

@@ -249,6 +249,7 @@ def for_new(path: Any, name: str | None, option: str = "--format") -> FileFormat
     form = by_suffix(path) if name in (None, "auto") else by_name(name, option)
     if form is None:
         raise _unknown_format(path, option)
+    _ = form.codec  # raises if the option is wrong, or a package missing
     return form
 
 

@@ -221,7 +221,7 @@ def make_parser() -> argparse.ArgumentParser:
     command.add_argument("location", metavar="STORE", help=_PLACE)
     _add_format(command)
     _add_common(command)
-    command.add_argument("command", metavar="COMMAND", nargs=argparse.REMAINDER, help="after --: what prints the bytes")
+    command.add_argument("command", metavar="COMMAND", nargs="*", help="after --: what prints the bytes")
 
     command = add(
         "convert",
@@ -250,7 +250,7 @@ def make_parser() -> argparse.ArgumentParser:
     command.add_argument("-l", "--lock", metavar="STORE", required=True, help="a file's path: there are no locks on S3")
     command.add_argument("-t", "--timeout", metavar="SECONDS", type=_seconds, help="wait for the lock no longer than that")
     command.add_argument("--debug", action="store_true", help="show where an error comes from, with its traceback")
-    command.add_argument("command", metavar="COMMAND", nargs=argparse.REMAINDER, help="after --: the command")
+    command.add_argument("command", metavar="COMMAND", nargs=argparse.REMAINDER, help="best after --: the command")
 
     command = add(
         "check",
@@ -283,6 +283,16 @@ def make_parser() -> argparse.ArgumentParser:
     )
     command.add_argument("shell", choices=["bash", "zsh", "fish"], metavar="SHELL", help="bash, zsh or fish")
     return parser
+
+
+def parse(parser: argparse.ArgumentParser, words: list[str]) -> argparse.Namespace:
+    """Return the parsed arguments; what follows the first -- of `put` or `run` is its command, which may have options."""
+    if words[:1] not in (["put"], ["run"]) or "--" not in words:
+        return parser.parse_args(words)
+    end = words.index("--")
+    args = parser.parse_args(words[:end])
+    args.command += words[end + 1 :]
+    return args
 
 
 def _add_format(command: argparse.ArgumentParser) -> None:

@@ -95,11 +95,11 @@ def _with_value(option: str, action: argparse.Action) -> str:
 def synopsis(name: str, parser: argparse.ArgumentParser) -> str:
     """Return one line: the command with all of its arguments."""
     words = ["atomic-store", name]
-    for action in sorted(actions(parser), key=lambda each: (each.nargs == argparse.REMAINDER, bool(each.option_strings))):
+    for action in sorted(actions(parser), key=lambda each: (each.metavar == "COMMAND", bool(each.option_strings))):
         word = _with_value(next((each for each in action.option_strings if each.startswith("--")), ""), action)
-        if action.nargs == argparse.REMAINDER:
+        if action.metavar == "COMMAND":
             word = f"-- {word}"
-        optional = not action.required or (action.nargs == argparse.REMAINDER and name != "run")
+        optional = not action.required or (action.metavar == "COMMAND" and name != "run")
         words.append(f"[{word}]" if optional else word)
     return " ".join(words)
 

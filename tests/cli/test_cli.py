@@ -206,6 +206,38 @@ def test_error_for_machines_is_json_and_debug_shows_where() -> None:
     assert err.splitlines()[-1].startswith("atomic-store: nothing is stored")
 
 
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        (["show", "none.json"], "AtomicStoreError"),
+        (["show", "damaged.json"], "LoadError"),
+        (["show", "a.json", "-f", "jsn"], "FormatError"),
+        (["show", "directory", "-f", "json"], "IsADirectoryError"),
+        (["convert", "a.json", "a.json"], "AtomicStoreError"),
+    ],
+)
+def test_error_for_machines_has_a_public_type(words: list[str], kind: str) -> None:
+    """The type is a class that a program can catch: one of the library's errors or of Python's own."""
+    Path("damaged.json").write_text("{")
+    Path("a.json").write_text("1")
+    Path("directory").mkdir()
+    error = json.loads(run(*words, "--json").err)
+    assert error["type"] == kind
+    assert "default" not in error["error"]
+    assert "Command" not in error["error"]
+
+
+def test_error_quotes_no_line_of_the_data() -> None:
+    """A cron job's stderr is mailed around: what a format refuses is told by line and column."""
+    for text in ("password: geheim: x\n", "a: 1\na: geheim\n", "a: [geheim\nb: geheim", "- geheim\n -b: {geheim}: !!geheim"):
+        Path("a.yaml").write_text(text)
+        found = run("show", "a.yaml")
+        assert (found.code, "geheim" in found.err, "line" in found.err) == (4, False, True), found.err
+    for name in ("a.json", "a.toml"):
+        Path(name).write_text('{"password" = "geheim"')
+        assert "geheim" not in run("show", name).err
+
+
 def test_surprise_is_told_in_one_line_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     """An error that nobody has foreseen is named by its type; that it may last or not has a code of its own."""
     put("a.json", 1)
@@ -513,6 +545,79 @@ def test_full_disk_loses_nothing_that_was_typed(tmp_path: Path, editor: Editor) 
         assert (found.code, path.stat().st_size, Path("a.json").read_bytes()) == (1, 63000, content)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": 1, "a": 2, "huge": 1e400, "exact": 0.1000000000000000055511151231257827, "z": 1, "e": [{}, [], ""]}',
+        '["\\u0065\\u0301\\u00e9", "\\ud83d\\ude00", "\\ud800", "\\u202e", "a\\/b: ,{", 1]',
+        "1",
+    ],
+)
+def test_line_of_json_is_laid_out_without_a_loss(text: str, editor: Editor) -> None:
+    """Duplicate keys, long digits and escapes of what nobody sees are in the editor as they are, and are stored so."""
+    Path("a.json").write_text(text)
+    editor.does("printf ' \\n' >> \"$1\"")
+    assert run("edit", "a.json").code == 0
+    pairs = json.loads(Path("a.json").read_text(encoding="utf-8"), object_pairs_hook=list, parse_float=str)
+    assert pairs == json.loads(text, object_pairs_hook=list, parse_float=str)
+    shown = editor.saw[0].decode()
+    assert shown.count("\n") > text.count(", ")
+    assert "\\u202e" in shown or "202e" not in text
+
+
+@pytest.mark.parametrize("name", ["a.toml", "a.yaml", "a.json"])
+def test_draft_that_is_emptied_is_a_mistake(name: str, editor: Editor) -> None:
+    """Whoever saves an empty text has lost it: nothing is stored, though it may be valid, and `delete` is named."""
+    content = put(name, {"a": 1})
+    editor.does(': > "$1"')
+    found = run("edit", name)
+    assert (found.code, Path(name).read_bytes()) == (4, content)
+    assert "atomic-store delete" in found.err
+
+
+@pytest.mark.parametrize("typed", ['{"a": 1e400}', '{"a": 0.1000000000000000055511151231257827}'])
+def test_number_that_would_be_rounded_is_a_mistake(typed: str, editor: Editor) -> None:
+    """Typed as JSON for a binary format, a number that no float holds is refused rather than rounded."""
+    content = put("a.cbor", {"a": 1})
+    editor.types(typed.encode())
+    found = run("edit", "a.cbor")
+    assert (found.code, Path("a.cbor").read_bytes()) == (4, content)
+    assert "would become" in found.err
+
+
+@pytest.mark.parametrize("name", ["a.cbor", "a.yaml", "a"])
+def test_few_bytes_that_stand_for_a_huge_value_end_in_an_error(name: str, editor: Editor) -> None:
+    """Aliases of aliases, 300 bytes for ten thousand million parts, are refused at once by every command."""
+    value: Any = ["x"] * 10
+    for _ in range(9):
+        value = [value] * 10
+    if name == "a.yaml":
+        lines = [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 10)]
+        Path(name).write_text("".join(["a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n", *lines]))
+    else:
+        Path(name).write_bytes(cbor2.dumps(value, value_sharing=True) if name == "a.cbor" else pickle.dumps(value))
+    option = ["--format", "pickle"] if name == "a" else []
+    source = ["--from", "pickle"] if name == "a" else []
+    for words in (
+        ["show", name, *option],
+        ["show", name, "--json", *option],
+        ["get", name, "/0", *option],
+        ["edit", name, *option],
+        ["convert", name, "b.json", *source],
+    ):
+        found = run(*words)
+        assert (found.code, found.out, "alias" in found.err) == (4, "", True)
+    assert editor.saw == []
+    assert inside(Path()) == [name]
+
+
+def test_few_aliases_are_no_bomb() -> None:
+    """YAML that uses its anchors as people do is shown and converted; a value that contains itself is shown."""
+    Path("a.yaml").write_text("base: &b {x: 1}\none: *b\ntwo: {<<: *b, y: 2}\n")
+    assert run("convert", "a.yaml", "b.json").code == 0
+    assert json.loads(Path("b.json").read_text()) == {"base": {"x": 1}, "one": {"x": 1}, "two": {"x": 1, "y": 2}}
+
+
 # --- convert ---------------------------------------------------------------------------------------------------------
 
 SUFFIXES = ["json", "yaml", "toml", "bson", "msgpack", "cbor", "json.gz", "yaml.xz"]
@@ -577,6 +682,28 @@ def test_size_that_could_not_be_unpacked_again_is_not_published(monkeypatch: pyt
     monkeypatch.setattr("atomic_store.formats.wrappers.Compressed", limited)
     assert run("convert", "a.json", "b.json.gz").code == 4
     assert inside(Path()) == ["a.json"]
+
+
+def test_new_file_has_the_permissions_of_the_old_one() -> None:
+    """A secret of mode 0600 stays one, like with cp; a file that exists keeps its own mode."""
+    put("a.json", VALUE)
+    for mode in (0o600, 0o640, 0o644):
+        Path("a.json").chmod(mode)
+        assert run("convert", "a.json", f"{mode}.yaml").code == 0
+        assert Path(f"{mode}.yaml").stat().st_mode & 0o777 == mode
+        Path(f"{mode}.yaml").chmod(0o604)
+        assert run("convert", "a.json", f"{mode}.yaml", "--force").code == 0
+        assert Path(f"{mode}.yaml").stat().st_mode & 0o777 == 0o604
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), {"a": [float("-inf")]}])
+def test_json_gets_no_infinity(value: object) -> None:
+    """What Python would write as NaN or Infinity is no JSON: convert refuses; a format that has them takes them."""
+    put("a", value, "pickle")
+    found = run("convert", "a", "b.json", "--from", "pickle")
+    assert (found.code, "JSON" in found.err) == (4, True)
+    assert inside(Path()) == ["a"]
+    assert run("convert", "a", "b.cbor", "--from", "pickle").code == 0
 
 
 def test_what_exists_is_only_replaced_by_force(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -710,6 +837,34 @@ def test_what_cannot_be_removed_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
 # --- what it prints, and where ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("words", [["show", "a.json"], ["get", "a.json", "."], ["convert", "a.json", "b.json", "--force"]])
+def test_large_value_is_announced_before_it_is_decoded(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a decoder in C does with a large value cannot be watched: it is named beforehand, and the name is wiped again."""
+    put("a.json", [1, "geheim"])
+    monkeypatch.setattr(_formats, "LONG", {"json": 1})
+    with Screen() as screen:
+        assert cli.main(words) == 0
+    assert "\rdecoding json\r" in screen.err
+    assert screen.err.endswith("\r")
+    assert "geheim" not in screen.err
+
+
+def test_large_output_comes_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A value of many parts is printed while it is laid out, and is the same JSON."""
+    value = [{"n": n, "\u202e": None} for n in range(30_000)]
+    put("a.json", value)
+    written: list[str] = []
+    write_out = _terminal.write_out
+
+    def write(text: str) -> None:
+        written.append(text)
+        write_out(text)
+
+    monkeypatch.setattr(_terminal, "write_out", write)
+    assert json.loads(run("show", "a.json").out) == value
+    assert len(written) > 2
+
+
 @pytest.mark.parametrize("has_tqdm", [True, False])
 def test_progress_is_shown_on_a_terminal_for_long_work(has_tqdm: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a terminal each long step shows how far it is, with tqdm or without it, and cleans up; elsewhere nothing does."""
@@ -765,6 +920,15 @@ def test_text_does_not_command_the_terminal(monkeypatch: pytest.MonkeyPatch) -> 
         assert cli.main(["show", "a.json"]) == cli.main(["show", "a.toml"]) == 0
     assert screen.out == '"\\u009b31m"\na = 1\nb = 2\n'
     assert run("show", "a.json").out == '"\x9b31m"\n'
+    for number in (0x61C, 0x200E, 0x200F, 0x202A, 0x202E, 0x2066, 0x2069):
+        Path("b.json").write_text(f'{{"a": "x{chr(number)}y"}}', encoding="utf-8")
+        with Screen() as screen:
+            for words in (["show", "b.json"], ["get", "b.json", "a", "-r"], ["show", f"none{chr(number)}.json"]):
+                cli.main(words)
+        assert chr(number) not in screen.out + screen.err
+        assert f"x\\u{number:04x}y" in screen.out
+        assert f"none\\u{number:04x}.json" in screen.err
+        assert chr(number) in run("show", "b.json").out
     assert run("show", "a.toml").out == "a = 1\r\nb = 2\n"
 
 
