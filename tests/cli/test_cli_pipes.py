@@ -165,7 +165,7 @@ def test_standard_input_is_shown_and_converted(monkeypatch: pytest.MonkeyPatch) 
     assert run("show", "-", "--json") == (0, "[1]\n", "")
     feed(monkeypatch, plain)
     assert run("get", "-", "a.0") == (0, "1\n", "")
-    line = "atomic-store convert - - --from yaml --to json | atomic-store convert - - -t cbor.gz | atomic-store show - -c"
+    line = "atomic-store convert - - --from yaml --to json | atomic-store convert - - -t cbor.gz | atomic-store show - -c -f cbor.gz"
     done = shell(f"printf 'a: 0x10 # mine' | {line}")
     assert (done.returncode, done.stdout, done.stderr) == (0, b'{"a":16}\n', b"")
 
