@@ -182,10 +182,9 @@ def _update(location: Any, name: str | None, change: Callable[[Any], Any]) -> No
             store: AtomicStore[Any] = AtomicStore(location, _NOTHING, _as_format(form, location.path), on_conflict="raise")
         except (LoadError, MissingLibraryError):
             stored = read(location, name)
-            if stored is None:
-                raise
-            stored.load()  # it is of another format than its name says, or this raises
-            form = stored.form
+            if stored is not None:
+                stored.load()  # it is of another format than its name says, or this raises
+                form = stored.form
             store = AtomicStore(location, _NOTHING, _as_format(form, location.path), on_conflict="raise")
         if inherit_lock(location):  # update() would wait for the lock that this very program holds
             store.value = change(store.value)

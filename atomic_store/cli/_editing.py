@@ -139,7 +139,7 @@ def make_draft(form: FileFormat, stored: Stored | None, path: Any) -> TextDraft 
         if not form.is_text:
             raise
         draft = TextDraft(form, stored.content, path)
-        draft.notes.append(f"what is stored is damaged. {mistake_in(error)}")
+        draft.notes.append(f"what is stored cannot be read. {mistake_in(error)}")
         return draft
     form = stored.form
     if not form.codec.writes_text(value):

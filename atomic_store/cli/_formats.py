@@ -22,10 +22,7 @@ if TYPE_CHECKING:
 # Bytes that take longer than half a second to decode or to encode: the two are written in Python.
 LONG = {"yaml": 1 << 17, "toml": 1 << 17}
 LONG_IN_C = 16 << 20
-# Formats that can hold one part at several places, so that 300 bytes stand for a value that fills any memory.
-SHARING = ("yaml", "cbor", "pickle")
 MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ\0": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
-_CONTAINERS: Any = (dict, list, tuple, set, frozenset)
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -81,10 +78,7 @@ class FileFormat:
     def load(self, content: bytes, path: Any) -> Any:
         """Decode a value; `path` names the place in errors."""
         with Progress(f"decoding {self.name}", len(content), announce=self.is_long(content)):
-            value = self.codec.load(MemoryFile(path, content))
-        if self.name in SHARING:
-            _require_finite(value, len(content), path)
-        return value
+            return self.codec.load(MemoryFile(path, content))
 
     def plain(self, value: Any) -> Any:
         """Return a loaded value in built-in types."""
@@ -100,8 +94,6 @@ class FileFormat:
         kwargs = {"allow_nan": False} if self.name == "json" else {}
         try:
             formats.resolve(wrappers.Verified(self.name)).dump(value, memory, kwargs)
-        except MissingLibraryError:
-            raise
         except Exception as error:
             # Only its own words, because its notes repeat the path.
             raise CommandError(4, f"the value cannot be kept as {self.name} at {path!r}: {describe(error)}") from error
@@ -276,31 +268,6 @@ def _seen(content: bytes) -> str | None:
     return "json" if start and start in b'{["-0123456789tfn' else None
 
 
-def _require_finite(value: Any, size: int, path: Any) -> None:
-    """Refuse a value that would fill the memory if each part of it was written wherever it is used."""
-    most = 100_000 + 10 * size
-    count = 0
-    outside: set[int] = set()
-    todo: list[tuple[Any, Any]] = [(None, iter([value]))]
-    while todo:
-        owner, parts = todo[-1]
-        part: Any = next(parts, todo)
-        if part is todo:
-            outside.discard(id(owner))
-            todo.pop()
-            continue
-        count += 1
-        if count > most:
-            raise CommandError(
-                4, f"the value of {path!r} has more than {most} parts if each alias is written out, and {size} bytes"
-            )
-        kind: Any = part.__class__
-        if issubclass(kind, _CONTAINERS) and id(part) not in outside:
-            outside.add(id(part))
-            inside: list[Any] = [*part.keys(), *part.values()] if issubclass(kind, dict) else list(part)
-            todo.append((part, iter(inside)))
-
-
 class RawBytes:
     """A format whose values are bytes, which stay as they are."""
 
@@ -355,10 +322,6 @@ class StandardInputFile(io.RawIOBase):
     def __init__(self, stream: Any, name: str) -> None:
         self._stream = stream
         self.name = name
-
-    def readable(self) -> bool:
-        """Return True."""
-        return True
 
     def readinto(self, buffer: WriteableBuffer) -> int:
         """Read what the other program has written."""

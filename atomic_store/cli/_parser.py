@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 
 EXIT_CODES = {
     0: "it is done",
-    1: "any other error: the place cannot be read or written, a package is not installed, the editor failed",
-    2: "the command line is wrong, or what it names can be no format or no place",
-    3: "nothing is stored there, or there is no such field",
+    1: "any other error: of the disk, the network, the editor, or a package is missing",
+    2: "a mistake in the command line",
+    3: "nothing is stored there, or no such field",
     4: "the format refuses what is stored, or cannot hold the value",
-    5: "conflict: another program has changed it meanwhile, or there is something where `convert` would write",
-    6: "it is written, but may not last, or nobody can know",
+    5: "another program has changed it meanwhile, or something is stored where `convert` would write",
+    6: "it is written, but may not last",
     7: "`check`: at least one promise is not kept",
     8: "`run`: another program held the lock for longer than --timeout",
-    126: "`run`: the command cannot be executed; 127: there is no such command; else its own exit code",
-    130: "interrupted by Ctrl-C; 143 and 129 by SIGTERM and SIGHUP while the editor was open",
-    141: "the program that was reading the output has closed it",
+    126: "`run`: the command cannot be executed; 127: it does not exist",
+    130: "Ctrl-C; 143, 129: SIGTERM, SIGHUP while the editor was open",
+    141: "the reader has closed the output",
 }
 ENVIRONMENT = {
-    "VISUAL, EDITOR": "the editor of `edit`, with its options: the first of them that is set, else vi",
-    "TMPDIR": "where `edit` keeps the text while you work on it",
-    "NO_COLOR": "if it is set and not empty, no colours",
+    "VISUAL, EDITOR": "the editor, with options: the first that is set, else vi",
+    "TMPDIR": "where `edit` keeps the text",
+    "NO_COLOR": "no colours, if it is not empty",
     "AWS_...": "for s3://, as for every program that uses boto3",
     "ATOMIC_STORE_LOCK": "set by `run` for its command: the descriptor that holds the lock",
 }
@@ -150,8 +150,7 @@ def make_parser() -> argparse.ArgumentParser:
         "show",
         _commands.show,
         "print what is stored",
-        "Print the value, readable: JSON, YAML and TOML as such, binary formats as JSON. What JSON does not have is "
-        "shown as a text in <>.",
+        "Print the value: YAML and TOML as they are, other formats as JSON. What JSON does not have is a text in <>.",
     )
     command.add_argument("location", metavar="STORE", help=_PIPE)
     _add_format(command)
@@ -161,11 +160,11 @@ def make_parser() -> argparse.ArgumentParser:
         "get",
         _commands.get,
         "print one field",
-        "Print one field of the value, as JSON. Exit code 3 says that there is no such field, or nothing stored.",
+        "Print one field as JSON. The exit code is 3 if there is none.",
     )
     command.add_argument("location", metavar="STORE", help=_PIPE)
     command.add_argument("field", metavar="PATH", help=_FIELD)
-    command.add_argument("-r", "--raw", action="store_true", help="print a text without quotes, and a date as text")
+    command.add_argument("-r", "--raw", action="store_true", help="print a text without quotes")
     _add_format(command)
     _add_layout(command)
 
@@ -173,17 +172,14 @@ def make_parser() -> argparse.ArgumentParser:
         "set",
         _commands.set_field,
         "change one field",
-        "Change one field in one atomic commit, under the lock of a file, or by compare and swap on S3, so that no "
-        "change is lost. Missing objects on the way, and the store, are created. JSON keeps its layout, YAML and TOML "
-        "their comments.",
+        "Change one field in one atomic commit that loses no other change: under the lock of a file, by compare and swap "
+        "on S3. Missing objects on the way are made. JSON keeps its layout, YAML and TOML their comments.",
     )
     command.add_argument("location", metavar="STORE", help=_PLACE)
     command.add_argument("field", metavar="PATH", help=f"{_FIELD}; - for an index appends")
     command.add_argument("value", metavar="VALUE", help="JSON, or - for JSON from standard input")
     command.add_argument("-s", "--string", action="store_true", help="take VALUE as a text, not as JSON")
-    command.add_argument(
-        "-a", "--add", action="store_true", help="add VALUE to the number that is there, 0 if none is; print it"
-    )
+    command.add_argument("-a", "--add", action="store_true", help="add VALUE to the number there (0 if none), print the sum")
     _add_format(command)
     _add_common(command)
 
@@ -191,10 +187,10 @@ def make_parser() -> argparse.ArgumentParser:
         "delete",
         _commands.delete,
         "delete one field, or the store",
-        "Delete one field, as `set` changes one, or all that is stored.",
+        "Delete one field, as safely as `set` changes one, or all that is stored.",
     )
     command.add_argument("location", metavar="STORE", help=_PLACE)
-    command.add_argument("field", metavar="PATH", nargs="?", help=f"{_FIELD}; without it, all of the store is deleted")
+    command.add_argument("field", metavar="PATH", nargs="?", help=f"{_FIELD}; default: all that is stored")
     _add_format(command)
     _add_common(command)
 
@@ -202,11 +198,11 @@ def make_parser() -> argparse.ArgumentParser:
         "edit",
         _commands.edit,
         "change what is stored, in an editor",
-        "Open the value in your editor, as the format's own text, or as JSON if the format is binary. The text is "
-        "checked, then replaces what is stored, unless another program has changed it meanwhile. A mistake opens the "
-        "editor again. Whatever goes wrong, what you typed is kept in a file that the message names.",
+        "Open the value in your editor, as the format's own text, or as JSON if the format is binary. A mistake opens the "
+        "editor again. A valid text replaces what is stored, unless another program has changed it meanwhile. Whatever "
+        "goes wrong, what you typed is kept in a file that the message names.",
     )
-    command.add_argument("location", metavar="STORE", help=f"{_PLACE}; if nothing is stored there, what you write will be")
+    command.add_argument("location", metavar="STORE", help=_PLACE)
     _add_format(command)
     _add_common(command)
 
@@ -214,9 +210,9 @@ def make_parser() -> argparse.ArgumentParser:
         "put",
         _commands.put,
         "store what a pipe brings",
-        "Replace what is stored, all or nothing, by the bytes from standard input. If they do not decode in the format "
-        "of the store, or there are none, nothing is written. A pipe cannot tell that the program before it has failed,"
-        " and pipefail reports it too late: give that program as COMMAND, and nothing is written unless it succeeds.",
+        "Replace what is stored by the bytes from standard input, if they decode: they must be of the format of STORE. A "
+        "pipe does not tell that its producer failed half-way (pipefail reports that afterwards). Give the producer as "
+        "COMMAND, and nothing is written unless it succeeds.",
     )
     command.add_argument("location", metavar="STORE", help=_PLACE)
     _add_format(command)
@@ -227,48 +223,47 @@ def make_parser() -> argparse.ArgumentParser:
         "convert",
         _commands.convert,
         "store a value in another format, at another place",
-        "Store the value of one place at another. The new bytes are decoded again and compared before they are "
-        "published: what the new format cannot hold, or returns as something else, is an error. Between places of one "
-        "format the text stays as it is, with its comments. A new file has the permissions of the old one.",
+        "Store the value of one place at another one. The new bytes are decoded again and compared: what the new format "
+        "cannot hold is an error. If the format is the same, the text stays as it is. A new file gets the permissions of "
+        "FROM.",
     )
     command.add_argument("source", metavar="FROM", help=_PIPE)
     command.add_argument("target", metavar="TO", help=f"{_PLACE}, or - for standard output")
     form = "the format of FROM: see --format of `show`"
     command.add_argument("-f", "--from", "--from-format", dest="from_format", metavar="FORMAT", help=form)
     command.add_argument("-t", "--to", "--to-format", dest="to_format", metavar="FORMAT", help="the format of TO")
-    command.add_argument("--force", action="store_true", help="replace what is stored at TO; without it, only create")
+    command.add_argument("--force", action="store_true", help="replace what is stored at TO")
     _add_common(command)
 
     command = add(
         "run",
         _commands.run,
         "run a command under a store's lock",
-        "Run a command under the lock of a file, that of `lock=True`, as flock(1) does. The lock is released when the "
-        "command and all its child processes have ended. An atomic-store inside the command knows that it holds the "
-        "lock; another program that locks the store waits for ever. The exit code is that of the command.",
+        "Run a command under the lock of a file, as flock(1) does, and with its exit code. The lock is free again when "
+        "the command and all that it leaves running have ended. An atomic-store inside it knows that it holds the lock; a "
+        "program that opens the store with lock=True would wait for ever.",
     )
     command.add_argument("-l", "--lock", metavar="STORE", required=True, help="a file's path: there are no locks on S3")
-    command.add_argument("-t", "--timeout", metavar="SECONDS", type=_seconds, help="wait for the lock no longer than that")
-    command.add_argument("--debug", action="store_true", help="show where an error comes from, with its traceback")
+    command.add_argument("-t", "--timeout", metavar="SECONDS", type=_seconds, help="wait no longer for the lock")
+    command.add_argument("--debug", action="store_true", help="print the traceback of an error")
     command.add_argument("command", metavar="COMMAND", nargs=argparse.REMAINDER, help="best after --: the command")
 
     command = add(
         "check",
         _commands.check,
         "find out whether a place can keep the promises",
-        "Find out whether a place keeps the library's promises, with scratch names of its own that are removed again. "
-        "What is stored is not touched.",
+        "Try with scratch names whether a place keeps the library's promises. What is stored is not touched.",
     )
-    command.add_argument("location", metavar="STORE", help=f"{_PLACE}; it need not hold anything yet")
+    command.add_argument("location", metavar="STORE", help=_PLACE)
     _add_common(command)
 
     command = add(
         "clean",
         _commands.clean,
         "remove what killed programs have left",
-        "Remove the temporary files, or abort the uploads, that killed programs have left of this store. What may "
-        "belong to a running program is kept and named: a file that is locked or younger than a minute, an upload "
-        "younger than a day.",
+        "Remove the temporary files, or abort the uploads, that killed programs have left of this store. What may belong "
+        "to a program at work is left alone and named: a file that is locked or younger than a minute, an upload younger "
+        "than a day.",
     )
     command.add_argument("location", metavar="STORE", help=_PLACE)
     command.add_argument("-n", "--dry-run", action="store_true", help="only print what would be removed")
@@ -278,8 +273,7 @@ def make_parser() -> argparse.ArgumentParser:
         "completion",
         _commands.completion,
         "print the script by which a shell completes the command",
-        "Print the script by which a shell completes commands and options. It needs argcomplete: "
-        'pip install "atomic-store[cli]".',
+        "Print the script by which a shell completes commands and options (extra atomic-store[cli]).",
     )
     command.add_argument("shell", choices=["bash", "zsh", "fish"], metavar="SHELL", help="bash, zsh or fish")
     return parser
@@ -300,9 +294,9 @@ def _add_format(command: argparse.ArgumentParser) -> None:
         "-f",
         "--format",
         metavar="FORMAT",
-        help=f"the format: {', '.join(formats.NAMES)}, or a name that an installed package adds; .gz, .bz2, .xz or .zst may "
-        "follow. Default: by the suffix, and by what is there if that is JSON, BSON, CBOR or compressed otherwise. "
-        "Pickle must be named, because loading a pickle can run code",
+        help=f"{', '.join(formats.NAMES)}, or a name that a package adds; .gz, .bz2, .xz, .zst may follow. Default: by the "
+        "suffix, or by the bytes if they are JSON, BSON, CBOR or compressed otherwise. Pickle must be named, because "
+        "loading a pickle can run code",
     )
 
 
@@ -317,9 +311,9 @@ def _add_common(command: argparse.ArgumentParser) -> None:
         "-j",
         "--json",
         action="store_true",
-        help="print the result as one line of JSON, in ASCII, or fail if JSON cannot hold it; errors are JSON as well",
+        help="print one line of JSON in ASCII, also for an error; fail if JSON cannot hold the value",
     )
-    command.add_argument("--debug", action="store_true", help="show where an error comes from, with its traceback")
+    command.add_argument("--debug", action="store_true", help="print the traceback of an error")
 
 
 def _indent(text: str) -> int:

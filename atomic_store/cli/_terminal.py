@@ -253,17 +253,23 @@ def message_of(error: BaseException) -> str:
     """Return the text of an error in the words of the command line, not of the library's caller."""
     if isinstance(error, KeyboardInterrupt):
         return "interrupted"
-    if isinstance(error, LoadError) and error.__cause__ is not None:
-        return (
-            f"{_sized(error)} cannot be read as {error.format}: {cause_of(error)}. Is it another format? Name it by --format"
-        )
-    if isinstance(error, LoadError) and error.size == 0:
-        return f"{error.path!r} is empty, which is not valid {error.format}"
+    if isinstance(error, LoadError):
+        return _refusal(error)
     if isinstance(error, ConflictError):
         return f"{error.path!r} was changed by another program meanwhile; nothing was written"
     if isinstance(error, OSError) and error.strerror is not None:
         return error.strerror if error.filename is None else f"{error.filename!r}: {error.strerror}"
     return str(error) if isinstance(error, AtomicStoreError) else describe(error)
+
+
+def _refusal(error: LoadError) -> str:
+    """Return why stored bytes cannot be read. The way out that the library names is for programs, which have a default."""
+    if error.size == 0:
+        return f"{error.path!r} is empty, which is not valid {error.format}"
+    if error.__cause__ is None:
+        return str(error).partition(". Nothing was changed")[0]
+    size = "" if error.size is None else f" ({error.size} bytes)"
+    return f"{error.path!r}{size} cannot be read as {error.format}: {cause_of(error)}. Another format is named by --format"
 
 
 def cause_of(error: LoadError) -> str:
@@ -274,10 +280,6 @@ def cause_of(error: LoadError) -> str:
         return describe(cause)
     problem = str(cause.problem).partition(" with value ")[0]
     return f"{problem} in line {mark.line + 1}, column {mark.column + 1}"
-
-
-def _sized(error: LoadError) -> str:
-    return repr(error.path) if error.size is None else f"{error.path!r} ({error.size} bytes)"
 
 
 def _public_type(error: BaseException) -> str:

@@ -15,7 +15,7 @@ from cli_support import run
 from stand_ins import inside
 
 import atomic_store
-from atomic_store.cli import _pointer
+from atomic_store.cli import _changing, _pointer
 
 
 @pytest.fixture(autouse=True)
@@ -191,6 +191,8 @@ def test_numbers_are_added(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("a.json", "a.yaml", "a.toml", "a.cbor"):
         assert run("set", name, "n.m", "2", "--add") == (0, "2\n", "")
         assert run("set", name, "n.m", "-0.5", "-a") == (0, "1.5\n", "")
+    assert run("set", "a.json", "other", "3", "--add") == (0, "3\n", "")
+    assert run("delete", "a.json", "other").code == 0
     standard_input(monkeypatch, b"40\n")
     assert run("set", "a.json", "n.m", "-", "--add") == (0, "41.5\n", "")
     standard_input(monkeypatch, "é\n".encode())
@@ -323,3 +325,11 @@ def test_set_on_a_file_with_another_suffix_keeps_its_format() -> None:
     assert run("set", "b.json", "a", "2", "--format", "cbor").code == 0
     assert cbor2.loads(Path("b.json").read_bytes()) == {"a": 2}
     assert run("set", "c.txt", "a", "2").code == 2
+
+
+def test_damaged_file_that_vanishes_is_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A damaged file that another program deletes while set looks at it again is like one that was not there."""
+    Path("a.json").write_text("{")
+    monkeypatch.setattr(_changing, "read", lambda *_: Path("a.json").unlink())
+    assert run("set", "a.json", "a", "1").code == 0
+    assert Path("a.json").read_text() == '{"a": 1}'

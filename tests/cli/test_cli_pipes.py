@@ -165,7 +165,8 @@ def test_standard_input_is_shown_and_converted(monkeypatch: pytest.MonkeyPatch) 
     assert run("show", "-", "--json") == (0, "[1]\n", "")
     feed(monkeypatch, plain)
     assert run("get", "-", "a.0") == (0, "1\n", "")
-    line = "atomic-store convert - - --from yaml --to json | atomic-store convert - - -t cbor.gz | atomic-store show - -c -f cbor.gz"
+    steps = ["convert - - --from yaml --to json", "convert - - -t cbor.gz", "show - -c -f cbor.gz"]
+    line = " | ".join(f"atomic-store {step}" for step in steps)
     done = shell(f"printf 'a: 0x10 # mine' | {line}")
     assert (done.returncode, done.stdout, done.stderr) == (0, b'{"a":16}\n', b"")
 
@@ -338,6 +339,38 @@ def test_exit_code_is_that_of_the_command(line: str, code: int) -> None:
     assert (b"Traceback" in done.stderr) is False
 
 
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["--lock", "a.json"], 2),
+        (["--lock", "a.json", "--timeout", "-1", "--", "true"], 2),
+        (["--lock", "a.json", "--", "no-such-command"], 127),
+        (["--lock", "a.json", "--", "."], 126),
+    ],
+)
+def test_command_that_cannot_be_run_is_told(words: list[str], code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As from a shell, so in this very process: one line, and the code."""
+    monkeypatch.setenv(_locking.VARIABLE, "")
+    found = run("run", *words)
+    assert (found.code, found.err.count("\n")) == (code, 1)
+
+
+def test_place_without_a_lock_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there are no locks the error says what to use, and no command is run."""
+    monkeypatch.setattr(atomic_store.LocalFile, "has_lock", False)
+    found = run("run", "--lock", "a.json", "--", "true")
+    assert (found.code, "no locks" in found.err) == (1, True)
+
+
+def test_bytes_go_to_a_pipe_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is converted to standard output is not text for Python: nothing is encoded on the way."""
+    by_hand(Path("a.json"), {"é": 1})
+    out = io.TextIOWrapper(io.BytesIO(), "ascii")
+    monkeypatch.setattr(sys, "stdout", out)
+    assert cli.main(["convert", "a.json", "-", "--to", "cbor"]) == 0
+    assert cbor2.loads(out.buffer.getvalue()) == {"é": 1}
+
+
 def test_command_takes_the_place_of_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
     """The lock's descriptor is inherited and its number in the environment; a stream that is missing is no obstacle."""
     seen: list[Any] = []
@@ -374,6 +407,7 @@ def test_inherited_lock_is_written_under(monkeypatch: pytest.MonkeyPatch) -> Non
         assert run("set", "a.json", "n", "1", "--add") == (0, "2\n", "")
         assert run("delete", "a.json", "n").code == 0
         assert Path("a.json").read_text() == "{}"
+        assert run("run", "--lock", "a.json", "--timeout", "0", "--", "no-such-command").code == 127
     finally:
         os.close(copy)
         holder.release()
