@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import s3_servers
+import seams
 from crowd import together
 from places import Place
 from s3_proxy import Proxy
@@ -16,7 +17,6 @@ from s3_servers import Server
 
 from atomic_store import S3Object, check
 from atomic_store.checking import Report
-from atomic_store.locations.s3 import _upload, _write
 
 MB = 1 << 20
 
@@ -54,20 +54,13 @@ for _ in range(int(arguments[0])):
 @contextmanager
 def world(url: str, **changes: str) -> Iterator[None]:
     """Let the library, and programs that are started, see the server at `url`; forget their clients afterwards."""
-    from atomic_store.locations.s3 import _client
-
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             patch.delenv(name)
         for name, value in {**s3_servers.environment(url), **changes}.items():
             patch.setenv(name, value)
-        before = _client._newest
-        _client._newest = None
-        try:
+        with seams.no_s3_client():
             yield
-        finally:
-            _client._after_fork()  # forgets the client of this world
-            _client._newest = before
 
 
 @contextmanager
@@ -110,8 +103,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     import botocore.endpoint
 
     monkeypatch.setattr(botocore.endpoint, "time", Hasty())
-    for module in (_upload, _write):
-        monkeypatch.setattr(module, "pause", lambda attempt: None)
+    seams.s3_pause(monkeypatch, lambda attempt: None)
 
 
 def count_together(server: Server, source: str, processes: int, rounds: int) -> int:
@@ -146,6 +138,30 @@ class OnS3(Place):
 
     def poke(self, location: S3Object, content: bytes | None) -> None:
         self.server.poke(location.key, content)
+
+
+class Spoilt:
+    """A client of boto3 that answers some calls by itself."""
+
+    def __init__(self, real: Any, **instead: Any) -> None:
+        self._real = real
+        self._instead = instead
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(self._real, name)
+        instead = self._instead.get(name)
+        return real if instead is None else lambda **arguments: instead(real, **arguments)
+
+
+def answer(status: int, code: str) -> Any:
+    """An answer that is an error, to whatever call."""
+    from botocore.exceptions import ClientError
+
+    def refusing(real: Any, **arguments: Any) -> Any:
+        told: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+        raise ClientError(told, "Call")
+
+    return refusing
 
 
 PROMISES = ["access", "create", "replace", "complete", "delete", "metadata", "etags"]

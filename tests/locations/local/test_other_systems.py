@@ -6,12 +6,10 @@ import errno
 import os
 import stat
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support import require
 
 import atomic_store
 from atomic_store.locations.local import _tempfile as _writer
@@ -99,19 +97,3 @@ def test_close_that_fails_after_an_error_is_told_beside_it(path: Path, monkeypat
     finally:
         fails.clear()
     assert os.listdir(path.parent) == []
-
-
-@pytest.mark.parametrize(
-    ("answers", "kept", "text"),
-    [([False, False, True], True, "without their quotes"), ([False, False, False], False, "has not changed")],
-)
-def test_service_with_etags_of_its_own_is_told_apart(answers: list[bool], kept: bool, text: str) -> None:
-    """A service that compares ETags only without quotes keeps the promise; one that refuses every condition does not."""
-    require(find_spec("boto3") is not None, "needs boto3: pip install 'atomic-store[s3]'")
-    from atomic_store.locations.s3 import _probe
-
-    trials: Any = object.__new__(_probe.Scratch)
-    trials._put = lambda **_: '"tag"'
-    trials._accepts = lambda _: answers.pop(0)
-    found, said = trials._replace()
-    assert (found, text in said) == (kept, True)

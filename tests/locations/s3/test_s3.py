@@ -5,12 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from importlib.util import module_from_spec, spec_from_file_location
 from typing import Any
 
 import pytest
+import seams
 from s3_servers import Server
-from s3_support import COUNT, COUNT_ANYHOW, MB, OVERWRITE, OnS3, count_together, world
+from s3_support import COUNT, COUNT_ANYHOW, MB, OVERWRITE, OnS3, Spoilt, answer, count_together, world
 
 import atomic_store
 from atomic_store import ConflictError, LoadError, LocationError, LockError, S3Object
@@ -242,11 +242,14 @@ def test_change_by_somebody_else_is_seen(server: Server) -> None:
 
 def test_object_that_appears_between_two_looks_is_seen(server: Server) -> None:
     """HEAD finds nothing, and the GET that asks what is missing finds an object: that is the version."""
-    place = S3Object(server.bucket, server.new_key())
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(place._requests, "head", lambda: server.poke(place.key, b"new"))
-        version = place.version()
-    assert version == place.version()
+
+    def appearing(real: Any, **arguments: Any) -> Any:
+        server.poke(place.key, b"new")
+        return answer(404, "404")(real)
+
+    place = S3Object(server.bucket, server.new_key(), client=Spoilt(server.client, head_object=appearing))
+    version = place.version()
+    assert version == S3Object(place.bucket, place.key).version()
     assert version is not None
 
 
@@ -371,14 +374,9 @@ def test_parallel_commits_of_parts_do_not_overwrite_each_other(server: Server) -
 
 def test_missing_botocore_is_found_out_by_the_module_that_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same in this process: without botocore, the one module that uses it raises MissingLibraryError."""
-    from atomic_store.locations.s3 import _client
-
     monkeypatch.setitem(sys.modules, "botocore.session", None)
-    spec = spec_from_file_location("atomic_store.locations.s3._client_again", _client.__file__)
-    assert spec is not None
-    assert spec.loader is not None
     with pytest.raises(atomic_store.MissingLibraryError, match=r"atomic-store\[s3\]"):
-        spec.loader.exec_module(module_from_spec(spec))
+        seams.loaded_again("locations.s3._client")
 
 
 def test_nobody_pays_for_s3_who_does_not_use_it() -> None:

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import seams
 from crowd import Program
+from machine import in_child
 from s3_servers import ACCESS, SECRET, Server
 from s3_support import between, world
 
@@ -18,17 +20,16 @@ from atomic_store import S3Object
 
 # Counts in a parent and its child through a store that was opened before the fork.
 FORKED = """
-import atomic_store.locations.s3._client as clients
 store = atomic_store.open(path, 0)
 store.update(lambda value: value + 1)
-mine = clients.client()
+mine = atomic_store.S3Object('bucket', 'key').client
 child = os.fork()
 for _ in range(10):
     store.update(lambda value: value + 1)
 if child == 0:
-    os._exit(0 if clients.client() is not mine else 1)
+    os._exit(0 if atomic_store.S3Object('bucket', 'key').client is not mine else 1)
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-assert clients.client() is mine
+assert atomic_store.S3Object('bucket', 'key').client is mine
 """
 
 
@@ -72,27 +73,36 @@ def test_fork_does_not_share_a_connection(server: Server) -> None:
 
 def test_system_without_fork_has_nothing_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where os has no register_at_fork, the module is loaded all the same."""
-    import importlib.util
-
-    from atomic_store.locations.s3 import _client
-
     monkeypatch.delattr(os, "register_at_fork")
-    spec = importlib.util.spec_from_file_location("atomic_store.locations.s3._client_again", _client.__file__)
-    assert spec is not None
-    assert spec.loader is not None
-    spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    seams.loaded_again("locations.s3._client")
 
 
-def test_child_begins_without_clients(server: Server) -> None:
-    """What runs in the child of a fork forgets the clients and takes a new lock: the old one may be held for ever."""
-    from atomic_store.locations.s3 import _client
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_child_of_a_fork_beside_a_thread_that_makes_a_client_goes_on(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The child forgets the client and the lock of its maker, a thread that it does not have: it never waits for it."""
+    import botocore.session
 
-    mine, lock, newest = _client.client(), _client._making, _client._newest
-    _client._after_fork()
-    assert _client._making is not lock
-    assert _client.client() is not mine
-    _client.client().close()
-    _client._newest = newest
+    place, real = S3Object(server.bucket, server.new_key()), botocore.session.get_session
+    making, go_on = threading.Event(), threading.Event()
+
+    def slow() -> Any:
+        making.set()
+        go_on.wait(60)
+        return real()
+
+    def in_the_child() -> bool:
+        monkeypatch.undo()
+        return place.version() is None
+
+    monkeypatch.setattr(botocore.session, "get_session", slow)
+    maker = threading.Thread(target=lambda: place.client)
+    maker.start()
+    assert making.wait(60)
+    assert in_child(in_the_child)
+    go_on.set()
+    maker.join()
 
 
 def test_profile_says_where_and_who(server: Server, tmp_path: Path) -> None:

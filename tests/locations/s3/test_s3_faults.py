@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import socket
 import threading
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import s3_servers
+import seams
 from s3_proxy import Fault, Proxy
 from s3_servers import Server
-from s3_support import MB, between, hasty, proxy, shared_proxy, world
+from s3_support import MB, Spoilt, between, hasty, proxy, shared_proxy, world
 
 import atomic_store
 from atomic_store import (
@@ -26,11 +29,9 @@ from atomic_store import (
     UncertainCommitError,
 )
 from atomic_store.locations.base import ANY
-from atomic_store.locations.s3 import _requests, _write
 
 __all__ = ["hasty", "proxy", "shared_proxy"]
 
-PAUSE = _write.pause  # the real one, before `hasty`
 
 pytestmark = pytest.mark.usefixtures("hasty")
 
@@ -184,39 +185,44 @@ def test_body_cut_short_is_no_value(size: int, format: str, server: Server, prox
         atomic_store.open(f"s3://{server.bucket}/{key}", default="", format=format)
 
 
+def body_read_by(read: Callable[[int], bytes]) -> Any:
+    """Answer a GET as the service does, but for the reading of the body."""
+
+    def call(real: Any, **arguments: Any) -> Any:
+        found = real(**arguments)
+        return {**found, "Body": SimpleNamespace(read=read, close=found["Body"].close)}
+
+    return call
+
+
 def test_error_that_botocore_lets_through_is_a_connection_error(server: Server, proxy: Proxy) -> None:
     """Its older versions wrap not all that urllib3 raises while a body is read: it is a ConnectionError all the same."""
     from urllib3.exceptions import ProtocolError
 
-    place = S3Object(server.bucket, server.new_key())
-    server.poke(place.key, b"value")
-    file = place.read()
-    assert file is not None
-
     def broken(size: int) -> bytes:
         raise ProtocolError("connection broken")
 
-    with file, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(file._body, "read", broken)
-        with pytest.raises(ConnectionError, match=rf"connection broken.*ended before.*{place.key}"):
-            file.read(1)
+    place = S3Object(server.bucket, server.new_key(), client=Spoilt(server.client, get_object=body_read_by(broken)))
+    server.poke(place.key, b"value")
+    file = place.read()
+    assert file is not None
+    with file, pytest.raises(ConnectionError, match=rf"connection broken.*ended before.*{place.key}"):
+        file.read(1)
 
 
 def test_length_that_an_object_claims_is_not_believed(server: Server, proxy: Proxy) -> None:
     """A pickle of 30 bytes that claims to hold 256 MB is read by pieces: nobody sets that much memory aside twice."""
-    place = S3Object(server.bucket, server.new_key())
-    server.poke(place.key, b"\x80\x04\x8e" + (1 << 28).to_bytes(8, "little") + b"x" * 16)
-    with pytest.MonkeyPatch.context() as patch:
-        sizes: list[int] = []
-        receive = _requests.Requests.receive
+    sizes: list[int] = []
+    content = io.BytesIO(b"\x80\x04\x8e" + (1 << 28).to_bytes(8, "little") + b"x" * 16)
 
-        def watched(self: _requests.Requests, body: Any, size: int) -> bytes:
-            sizes.append(size)
-            return receive(self, body, size)
+    def watched(size: int) -> bytes:
+        sizes.append(size)
+        return content.read(size)
 
-        patch.setattr(_requests.Requests, "receive", watched)
-        with pytest.raises(LoadError):
-            atomic_store.open(place, format="pickle")
+    place = S3Object(server.bucket, server.new_key(), client=Spoilt(server.client, get_object=body_read_by(watched)))
+    server.poke(place.key, content.getvalue())
+    with pytest.raises(LoadError):
+        atomic_store.open(place, format="pickle")
     assert sizes
     assert max(sizes) <= MB
 
@@ -508,9 +514,8 @@ def test_look_before_a_completion_is_not_skipped_when_it_fails(server: Server, p
 # --- services of other kinds ---
 
 
-def test_service_that_compares_only_bare_etags_is_understood(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_service_that_compares_only_bare_etags_is_understood(server: Server) -> None:
     """412 although the ETag is the one we sent: once more without quotes, and from then on always at this endpoint."""
-    monkeypatch.setattr(_write, "_takes_bare", set[str]())
     with between(server) as proxy:
         store = AtomicStore[Any](f"s3://{server.bucket}/{server.new_key()}", 1)
         store.commit()
@@ -536,13 +541,12 @@ def test_service_that_compares_only_bare_etags_is_understood(server: Server, mon
 def test_service_without_an_etag_in_its_answer_is_asked(server: Server, proxy: Proxy) -> None:
     """Where the answer names no ETag, the version comes from a HEAD; if that fails, the next commit looks for its id."""
 
-    class Silent(_requests.Requests):
-        def call(self, method: str, **arguments: Any) -> Any:
-            answer = super().call(method, **arguments)
-            return {} if method == "put_object" else answer
+    def silent(real: Any, **arguments: Any) -> Any:
+        real(**arguments)
+        return {"ResponseMetadata": {"HTTPStatusCode": 200}}
 
-    place = S3Object(server.bucket, server.new_key())
-    place._requests.__class__ = Silent
+    client = S3Object(server.bucket, "any").client
+    place = S3Object(server.bucket, server.new_key(), client=Spoilt(client, put_object=silent))
     with place.replace(None) as file:
         file.write(b"1")
     assert file.version == place.version()
@@ -572,13 +576,14 @@ def test_lost_answer_of_a_delete_is_a_success(store: AtomicStore[Any], server: S
 def test_delete_without_an_answer_is_uncertain(store: AtomicStore[Any], server: Server, proxy: Proxy) -> None:
     """No answer to the delete, nor to the look after it: UncertainCommitError. So is one that has not happened yet."""
     place = S3Object(server.bucket, key_of(store))
+    known = place.version()
     for faults in (
         [Fault("DELETE", times=99), Fault("HEAD", times=99, after=1)],
         [Fault("DELETE", times=99)],
     ):
         proxy.fail(*faults)
         with pytest.raises(UncertainCommitError, match=place.key):
-            place.delete(store._version)
+            place.delete(known)
     assert server.peek(place.key) == b"1"
 
 
@@ -618,7 +623,7 @@ def test_pause_between_two_tries_is_short_and_random() -> None:
         slept: list[float] = []
         patch.setattr("time.sleep", slept.append)
         for _ in range(20):
-            PAUSE(1)
+            seams.S3_PAUSE(1)
     assert 0 <= min(slept) < max(slept) <= 0.2
 
 

@@ -16,17 +16,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import seams
 from crowd import Program
 from s3_proxy import Fault, Proxy
 from s3_servers import Server
-from s3_support import MB, hasty, proxy, shared_proxy
+from s3_support import MB, Spoilt, hasty, proxy, shared_proxy
+from seams import S3_PART, S3_SAME_SIZE
 from support import require
 
 import atomic_store
 from atomic_store import AccessError, S3Object
 from atomic_store.locations import s3
-from atomic_store.locations.s3 import _requests, _upload
-from atomic_store.locations.s3._upload import PART, SAME_SIZE
 
 __all__ = ["hasty", "proxy", "shared_proxy"]
 
@@ -83,7 +83,10 @@ def parts_of(proxy: Proxy) -> list[int]:
     return [size for _, size in sorted(sizes.items())]
 
 
-@pytest.mark.parametrize(("size", "parts"), [(0, []), (PART, []), (PART + 1, [PART, 1]), (3 * PART, [PART] * 3)])
+@pytest.mark.parametrize(
+    ("size", "parts"),
+    [(0, []), (S3_PART, []), (S3_PART + 1, [S3_PART, 1]), (3 * S3_PART, [S3_PART] * 3)],
+)
 def test_size_at_the_border_of_a_part_is_sent_whole(
     size: int, parts: list[int], place: S3Object, server: Server, proxy: Proxy
 ) -> None:
@@ -103,8 +106,7 @@ def test_parts_grow_before_there_are_too_many(
     place: S3Object, server: Server, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After so many parts of one size the next are twice as large, and what was written is what is stored."""
-    monkeypatch.setattr(_upload, "PART", 5 * MB)
-    monkeypatch.setattr(_upload, "SAME_SIZE", 2)
+    seams.s3_parts(monkeypatch, 5 * MB, 2)
     content = os.urandom(41 * MB)
     with place.replace() as file:
         file.write(content)
@@ -114,7 +116,7 @@ def test_parts_grow_before_there_are_too_many(
 
 def test_ten_thousand_parts_hold_the_largest_object() -> None:
     """All parts that S3 takes hold more than 5 TB, and the largest is below its limit of 5 GB."""
-    sizes = [PART << number // SAME_SIZE for number in range(10_000)]
+    sizes = [S3_PART << number // S3_SAME_SIZE for number in range(10_000)]
     assert sum(sizes) > 5 << 40
     assert max(sizes) < 5 << 30
 
@@ -192,14 +194,10 @@ def test_failed_abort_does_not_hide_the_reason(place: S3Object, server: Server, 
 def test_error_of_our_own_in_a_thread_is_not_swallowed(server: Server, proxy: Proxy) -> None:
     """Whatever ends a thread that sends parts ends the commit, as itself."""
 
-    class Broken(_requests.Requests):
-        def call(self, method: str, **arguments: Any) -> Any:
-            if method == "upload_part":
-                raise MemoryError("in a thread")
-            return super().call(method, **arguments)
+    def broken(real: Any, **arguments: Any) -> Any:
+        raise MemoryError("in a thread")
 
-    place = S3Object(server.bucket, server.new_key())
-    place._requests.__class__ = Broken
+    place = S3Object(server.bucket, server.new_key(), client=Spoilt(server.client, upload_part=broken))
     with pytest.raises(MemoryError, match="in a thread"), place.replace() as file:
         file.write(bytes(9 * MB))
     assert server.uploads() == []
@@ -253,14 +251,27 @@ def test_ctrl_c_while_a_thread_starts_leaves_no_upload(
     assert server.uploads() == []
 
 
-def test_thread_that_comes_too_late_sends_nothing(place: S3Object) -> None:
+def test_thread_that_comes_too_late_sends_nothing(place: S3Object, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
     """A thread that begins only after the upload was given up makes no request: nobody would take back what it does."""
-    made: list[int] = []
-    upload = _upload.Upload(place._requests)
-    upload._run(made.append, 1)
-    upload.abort(KeyboardInterrupt())
-    upload._run(made.append, 2)
-    assert made == [1]
+    threads: list[threading.Thread] = []
+    start = threading.Thread.start
+
+    def first_only(thread: threading.Thread) -> None:
+        ours = thread.name == "atomic_store upload"  # the proxy has threads as well
+        if ours:
+            threads.append(thread)
+        if not ours or len(threads) == 1:
+            start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", first_only)
+    with pytest.raises(KeyboardInterrupt), place.replace() as file:
+        file.write(bytes(9 * MB))
+        raise KeyboardInterrupt
+    before, (_, *late) = len(proxy.seen), threads
+    assert late
+    for thread in late:
+        thread.run()
+    assert len(proxy.seen) == before
 
 
 def test_lost_answer_to_the_begin_of_an_upload_is_survived(place: S3Object, server: Server, proxy: Proxy) -> None:

@@ -17,13 +17,12 @@ from typing import Any
 import pytest
 from mapping_contract import MappingContract
 from s3_servers import Server
-from s3_support import PROMISES, OnS3, between, broken, checked, hasty, objects, world
+from s3_support import PROMISES, OnS3, Spoilt, answer, between, broken, checked, hasty, objects, world
 from support import ROOT
 from writing_contract import WritingContract
 
 import atomic_store
 from atomic_store import S3Object
-from atomic_store.locations.s3 import _probe, _requests
 
 __all__ = ["hasty"]
 
@@ -193,30 +192,6 @@ def test_bucket_that_does_not_exist_is_told(ministack: Server) -> None:
     assert "NoSuchBucket" in str(report)
 
 
-class Spoilt:
-    """A client of boto3 that answers some calls by itself."""
-
-    def __init__(self, real: Any, **instead: Any) -> None:
-        self._real = real
-        self._instead = instead
-
-    def __getattr__(self, name: str) -> Any:
-        real = getattr(self._real, name)
-        instead = self._instead.get(name)
-        return real if instead is None else lambda **arguments: instead(real, **arguments)
-
-
-def answer(status: int, code: str) -> Any:
-    """An answer that is an error, to whatever call."""
-    from botocore.exceptions import ClientError
-
-    def refusing(real: Any, **arguments: Any) -> Any:
-        told: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
-        raise ClientError(told, "Call")
-
-    return refusing
-
-
 def if_conditional(instead: Any) -> Any:
     """Answer by oneself only where there is a condition."""
 
@@ -231,6 +206,18 @@ def without_metadata(real: Any, **arguments: Any) -> Any:
     return real(**{name: value for name, value in arguments.items() if name != "Metadata"})
 
 
+def refuses_quotes_and(bare: bool) -> Any:
+    """Refuse a PUT whose If-Match is the ETag as it was sent, or `bare`, that without its quotes as well."""
+
+    def call(real: Any, **arguments: Any) -> Any:
+        quoted = arguments.get("IfMatch", "")
+        if quoted.startswith('"') or (bare and quoted):
+            return answer(412, "PreconditionFailed")(real)
+        return real(**arguments | ({"IfMatch": f'"{quoted}"'} if quoted else {}))
+
+    return call
+
+
 REFUSES = if_conditional(answer(412, "PreconditionFailed"))
 
 
@@ -238,6 +225,8 @@ REFUSES = if_conditional(answer(412, "PreconditionFailed"))
     ("instead", "promise", "said"),
     [
         ({"put_object": REFUSES}, ["create", "replace"], "is refused where nothing is stored"),
+        ({"put_object": refuses_quotes_and(False)}, [], "without their quotes"),
+        ({"put_object": refuses_quotes_and(True)}, ["replace"], "has not changed"),
         ({"complete_multipart_upload": REFUSES}, ["complete"], "is refused also where the object has not changed"),
         ({"delete_object": REFUSES}, ["delete"], "a DELETE is refused also where the object has not changed"),
         ({"delete_object": if_conditional(answer(501, "NotImplemented"))}, ["delete"], "knows no conditions"),
@@ -266,36 +255,40 @@ def test_service_that_loses_what_was_written_is_told(ministack: Server) -> None:
     assert "cannot be found" in str(report)
 
 
-def test_scratch_that_cannot_be_deleted_is_named(ministack: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scratch_that_cannot_be_deleted_is_named(ministack: Server) -> None:
     """Where the deletion fails, the report, or a note of the error that ends the check, says which object stays."""
-    place = S3Object(ministack.bucket, ministack.new_key(), client=ministack.client)
-    monkeypatch.setattr(_requests.Requests, "abort_upload", lambda self, upload: True)
-    monkeypatch.setattr(_probe.Scratch, "_access", lambda self: (True, ""))
-    for name in ("_create", "_replace", "_complete", "_delete", "_metadata"):
-        monkeypatch.setattr(_probe.Scratch, name, lambda self: (True, ""))
-    spoilt = S3Object(place.bucket, place.key, client=Spoilt(ministack.client, delete_object=answer(403, "AccessDenied")))
-    report = atomic_store.check(spoilt)
-    assert broken(report) == ["access"]
+    stays = {"delete_object": answer(403, "AccessDenied")}
+    place = S3Object(ministack.bucket, ministack.new_key(), client=Spoilt(ministack.client, **stays))
+    report = atomic_store.check(place)
+    assert "access" in broken(report)
     assert ".check" in str(report)
-    monkeypatch.setattr(_probe.Scratch, "_metadata", lambda self: 1 / 0)
-    with pytest.raises(ZeroDivisionError) as caught:
-        atomic_store.check(spoilt)
+
+    def interrupted(real: Any, **arguments: Any) -> Any:
+        raise KeyboardInterrupt
+
+    client = Spoilt(ministack.client, **stays, head_object=interrupted)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        atomic_store.check(S3Object(place.bucket, place.key, client=client))
     assert any("could not be removed" in note for note in caught.value.__notes__)
 
 
-@pytest.mark.parametrize("where", ["_create", "_complete", "_metadata"])
-def test_interrupted_check_leaves_nothing(where: str, ministack: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C at any point, also between an upload's begin and the note of it, leaves no object and no upload."""
+@pytest.mark.parametrize("method", ["put_object", "create_multipart_upload", "upload_part"])
+@pytest.mark.parametrize("turn", [1, 2])
+def test_interrupted_check_leaves_nothing(method: str, turn: int, ministack: Server) -> None:
+    """Ctrl-C after any request, also between an upload's begin and the note of it, leaves no object and no upload."""
+    left = [turn]
 
-    def interrupted(scratch: Any) -> Any:
-        scratch._put()
-        scratch._object.call("create_multipart_upload")
-        raise KeyboardInterrupt
+    def interrupted(real: Any, **arguments: Any) -> Any:
+        answered = real(**arguments)
+        left[0] -= 1
+        if left[0] == 0:
+            raise KeyboardInterrupt
+        return answered
 
-    monkeypatch.setattr(_probe.Scratch, where, interrupted)
     before = objects(ministack)
+    client = Spoilt(ministack.client, **{method: interrupted})
     with pytest.raises(KeyboardInterrupt):
-        atomic_store.check(S3Object(ministack.bucket, ministack.new_key(), client=ministack.client))
+        atomic_store.check(S3Object(ministack.bucket, ministack.new_key(), client=client))
     assert objects(ministack) == before
     assert ministack.uploads() == []
 
