@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import re
 import textwrap
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +39,7 @@ adds a progress bar and completion ([Installation](../installation.md)).
 - `PATH`: a field, as a JSON Pointer such as `/jobs/0/name` (RFC 6901) or with dots, `jobs.0.name`. `.` is the whole
   value; with `set`, `-` as an index appends.
 
-Options that several commands have:
+Options that most commands have:
 
 {shared}
 """
@@ -92,10 +91,12 @@ def _with_value(option: str, action: argparse.Action) -> str:
     return " ".join(filter(None, [option, metavar]))
 
 
-def synopsis(name: str, parser: argparse.ArgumentParser) -> str:
-    """Return one line: the command with all of its arguments."""
+def synopsis(name: str, parser: argparse.ArgumentParser, left_out: Iterable[str] = ()) -> str:
+    """Return one line: the command with its arguments, without those that are left out."""
     words = ["atomic-store", name]
     for action in sorted(actions(parser), key=lambda each: (each.metavar == "COMMAND", bool(each.option_strings))):
+        if written(action) in left_out:
+            continue
         word = _with_value(next((each for each in action.option_strings if each.startswith("--")), ""), action)
         if action.metavar == "COMMAND":
             word = f"-- {word}"
@@ -104,10 +105,13 @@ def synopsis(name: str, parser: argparse.ArgumentParser) -> str:
     return " ".join(words)
 
 
-def shared(known: dict[str, tuple[str, argparse.ArgumentParser]]) -> dict[tuple[str, str], int]:
-    """Return the options, with their help, that several commands have in the same words."""
-    counted = Counter((written(action), action.help or "") for _, parser in known.values() for action in actions(parser))
-    return {argument: count for argument, count in counted.items() if count > 1 and argument[0].startswith("-")}
+def shared(known: dict[str, tuple[str, argparse.ArgumentParser]]) -> dict[tuple[str, str], list[str]]:
+    """Return the options, with their help, that several commands have in the same words, and the names of those."""
+    having: dict[tuple[str, str], list[str]] = {}
+    for name, (_, parser) in known.items():
+        for action in actions(parser):
+            having.setdefault((written(action), action.help or ""), []).append(name)
+    return {each: names for each, names in having.items() if len(names) > 1 and each[0].startswith("-")}
 
 
 def filled(text: str, indent: str = "") -> str:
@@ -125,8 +129,10 @@ def page() -> str:
     parser = _parser.make_parser()
     known = commands(parser)
     common = shared(known)
-    lines = [*(synopsis(name, each) for name, (_, each) in known.items()), "atomic-store --help | --version"]
-    parts = [HEAD.format(description=parser.description, synopsis="\n".join(lines), shared=items(common))]
+    left_out = {term for term, _ in common}
+    lines = [*(synopsis(name, each, left_out) for name, (_, each) in known.items()), "atomic-store --help | --version"]
+    options = [(term, f"{told} ({', '.join(names)})" if len(names) < 3 else told) for (term, told), names in common.items()]
+    parts = [HEAD.format(description=parser.description, synopsis="\n".join(lines), shared=items(options))]
     for name, (help, each) in known.items():
         own = [
             (written(action), action.help or "")

@@ -38,6 +38,7 @@ WITHOUT_CODE = {
     "docs/project/security.md",
     "docs/reference/api.md",
     "docs/comparison.md",
+    "docs/architecture.md",
     "docs/tried-packages.md",
     "docs/hostile-files.md",
     "docs/reference/command-line.md",
