@@ -39,13 +39,11 @@ EXAMPLES = {
     "show": """\
   atomic-store show runs.json
   atomic-store show settings.yaml --json | jq .port
-  atomic-store show s3://bucket/state.bson
   zcat old.json.gz | atomic-store show -
   atomic-store show old.dat --format pickle      # runs what the pickle says""",
     "get": """\
   atomic-store get settings.toml server.port
   port=$(atomic-store get --raw settings.toml server.port) || port=8080
-  atomic-store get runs.json /0/name
   atomic-store get state.json /keys.with.dots/a~1b""",
     "set": """\
   atomic-store set settings.json server.port 8080
