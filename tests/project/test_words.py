@@ -31,3 +31,8 @@ def test_no_page_is_too_long_unnoticed() -> None:
         "../README.md: 451 words, at most 450",
         "all pages: 20001 words, at most 20000",
     ]
+
+
+def test_no_page_grows_beyond_its_limit() -> None:
+    """The README, the pages that are read first, and all pages together are as short as they are meant to be."""
+    assert WORDS["too_long"](WORDS["count"]()) == []
