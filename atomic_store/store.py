@@ -4,6 +4,7 @@ It touches no file itself: a location keeps the bytes, a codec turns them into t
 """
 
 import _thread
+import sys
 import time
 from _weakref import ref
 
@@ -137,8 +138,8 @@ class AtomicStore(Generic[T]):
         self._location = locations.resolve(path)
         self._type = type
         self._resolve(format, is_binary, self._location)
-        self.load_kwargs = _keywords("load_kwargs", load_kwargs)
-        self.dump_kwargs = _keywords("dump_kwargs", dump_kwargs)
+        self.load_kwargs: dict[str, Any] = {} if load_kwargs is None else _keywords("load_kwargs", load_kwargs)
+        self.dump_kwargs: dict[str, Any] = {} if dump_kwargs is None else _keywords("dump_kwargs", dump_kwargs)
         if type is not None:
             self._codec.check_default(default)
         if lock is not False:
@@ -421,7 +422,7 @@ class AtomicStore(Generic[T]):
 
     def _read(self, exact: bool = True, file: "StoredFile | None" = None) -> "tuple[Any, object, bool]":
         """Return what is stored or a fresh default, its version, and whether it was stored. `file`: it is open already."""
-        log = logger(_DEBUG)
+        log = logger(_DEBUG) if "logging" in sys.modules else None
         for attempt in range(_ATTEMPTS):
             began = time.perf_counter() if log is not None else 0.0
             file = self._location.read(exact) if file is None else file
@@ -459,7 +460,7 @@ class AtomicStore(Generic[T]):
         self._failed = True
         file = None
         size = None
-        log = logger(_DEBUG)
+        log = logger(_DEBUG) if "logging" in sys.modules else None
         began = time.perf_counter() if log is not None else 0.0
         try:
             with self._location.replace(expected, self._exact) as file:
@@ -698,9 +699,9 @@ def _copy_plain(value: "Any", seen: set[int]) -> "Any":
 
 def _keywords(name: str, keywords: "Any") -> "dict[str, Any]":
     """Return the dict itself: a program may change it later."""
-    if keywords is not None and not hasattr(keywords, "keys"):
+    if not hasattr(keywords, "keys"):
         raise TypeError(f"{name} should be a dict of keywords or None, not {keywords!r}")
-    return {} if keywords is None else keywords
+    return keywords  # type: ignore[no-any-return]
 
 
 def _timeout(lock: bool | float) -> float | None:

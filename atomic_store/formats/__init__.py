@@ -38,11 +38,13 @@ def resolve(format: "Any" = None, is_binary: bool | None = None, type: "Any" = N
         FormatError: it is no format, or no name of one.
         MissingLibraryError: it is one whose package cannot be used here.
     """
+    if format is None and is_binary is None and type is None and "json" in _codecs:
+        return _codecs["json"]  # what most programs ask for; a codec keeps nothing of its store
     if is_binary not in (None, True, False):
         raise FormatError(f"is_binary should be None, True or False, not {is_binary!r}")
     name = _name(format)
     if isinstance(name, str) and name in NAMES and is_binary is None:
-        codec = Codec(_builtin(name))
+        codec = _codecs[name] = Codec(_builtin(name))
     else:
         from ._foreign import adapt
 
@@ -95,7 +97,13 @@ def _builtin(name: str) -> "Any":
         ) from error
 
 
+_loaded: "dict[str, Any]" = {}
+_codecs: "dict[str, Codec]" = {}
+
+
 def _module(name: str) -> "Any":
+    if name in _loaded:
+        return _loaded[name]  # an import line takes 2 us, even if all is loaded
     # Literal imports: programs that freeze a package (PyInstaller, cx_Freeze, Nuitka) look for them.
     found: Any
     match name:
@@ -113,6 +121,7 @@ def _module(name: str) -> "Any":
             from . import _msgpack as found
         case _:
             from . import _cbor as found
+    _loaded[name] = found
     return found
 
 
@@ -168,10 +177,10 @@ class Codec:
         self.module = module
         self.label: str = module.label
         self.objects: bool = module.objects
-        self._texts = getattr(module, "texts", None)
-        import gc  # now: nothing is imported after open()
-
-        self._gc: Any = gc
+        self._write = getattr(module, "write", None)
+        global _gc
+        if _gc is None:
+            import gc as _gc  # now: nothing is imported after open()
 
     @property
     def format(self) -> "Any":
@@ -193,9 +202,8 @@ class Codec:
             Exception: whatever the format raises, with a note that names path and format.
         """
         try:
-            if self._texts is not None:  # JSON, which needs no more than a write(): every cron job pays for more
-                for text in self._texts(value, getattr(file, "before", None), dump_kwargs or {}):
-                    file.write(text.encode())
+            if self._write is not None:  # JSON, which needs no more than a write(): every cron job pays for more
+                self._write(value, file, dump_kwargs or {})
             else:
                 self.module.dump(value, Text(file, load_kwargs), **(dump_kwargs or {}))
         except Exception as error:
@@ -214,7 +222,7 @@ class Codec:
         keep = bool(load_kwargs) and module.damage is None and not module.streams
         source = Stream(file) if module.streams else Content(file, keep)
         try:
-            return _call(self._gc, source.size, module.load, source, **(load_kwargs or {}))
+            return _call(source.size, module.load, source, **(load_kwargs or {}))
         except AtomicStoreError as error:
             if isinstance(error, LoadError):
                 complete(error, file.name, self.label, source.size)
@@ -307,59 +315,58 @@ def _loads(load: "Callable[..., Any]", source: "Any") -> bool:
 LARGE = 1_000_000  # bytes; for less, the garbage collector takes no time to speak of
 
 _promoted = -1  # how many full collections there had been when a loaded value was made old
+_gc: "Any" = None  # once open() has loaded it
 _off = False  # whether a load has turned the collector off
 _frozen = False  # whether everything is frozen, by us and for a moment
 
 
-def _call(gc: "Any", size: int | None, load: "Callable[..., Any]", *args: "Any", **kwargs: "Any") -> "Any":
+def _call(size: int | None, load: "Callable[..., Any]", *args: "Any", **kwargs: "Any") -> "Any":
     """Return load(...), called with the garbage collector off if there are many bytes, or if their number is not known.
 
     A decoder makes objects by the million, and none of them is garbage. The collector looks at all of them again and again:
     on Python 3.11 that is a third of the time of a JSON load, and half of a pickle's. It belongs to the process, so other
     threads go without it too until the load has ended.
     """
-    if (size is not None and size < LARGE) or not gc.isenabled():
+    if (size is not None and size < LARGE) or not _gc.isenabled():
         return load(*args, **kwargs)
     global _off
     try:
         _off = True
-        gc.disable()
+        _gc.disable()
         return load(*args, **kwargs)
     finally:
         try:
-            _make_old(gc)
+            _make_old()
         finally:
-            gc.enable()
+            _gc.enable()
             _off = False
 
 
-def _make_old(gc: "Any") -> None:
+def _make_old() -> None:
     """Move all objects to the oldest generation: the next collection would go through the whole value once more.
 
     Once between two full collections, since only those find the garbage that moves along. Not where the program itself
     keeps objects frozen, to share their memory after a fork; nor on Python 3.12, which keeps its immortal ones there.
     """
     global _frozen, _promoted
-    full = gc.get_stats()[-1]["collections"]
-    if full != _promoted and not gc.get_freeze_count():
+    full = _gc.get_stats()[-1]["collections"]
+    if full != _promoted and not _gc.get_freeze_count():
         _promoted = full
         try:
             _frozen = True
-            gc.freeze()
+            _gc.freeze()
         finally:
-            gc.unfreeze()
+            _gc.unfreeze()
             _frozen = False
 
 
 def _after_fork() -> None:
     """In the child no load is at work but one that has forked, and that may never end there."""
     global _frozen, _off
-    import gc
-
     if _frozen:
-        gc.unfreeze()
+        _gc.unfreeze()
     if _off:
-        gc.enable()
+        _gc.enable()
     _frozen = _off = False
 
 

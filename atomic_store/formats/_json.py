@@ -88,16 +88,21 @@ def damage(error: Exception) -> bool:
 
 def dumps(value: "Any") -> str:
     """Return json.dumps(value)."""
-    if _encode is not None and "json" not in sys.modules:
+    loaded: Any = sys.modules.get("json")
+    if loaded is None and _encode is not None:
         return "".join(_encode(value))
-    import json
-
-    return json.dumps(value)
+    if loaded is None:
+        import json as loaded
+    text: str = loaded.dumps(value)
+    return text
 
 
 def loads(text: str) -> "Any":
     """Return json.loads(text)."""
-    if _scan is not None and "json" not in sys.modules:
+    loaded: Any = sys.modules.get("json")
+    if loaded is not None:
+        return loaded.loads(text)
+    if _scan is not None:
         try:
             value, end = _scan(text, 0)
             if end == len(text) or not text[end:].strip(" \t\n\r"):
@@ -115,6 +120,21 @@ def dump(value: "Any", file: "Any", **kwargs: "Any") -> None:
     """Write the value to a file that takes str; keywords are those of json.dumps."""
     for text in texts(value, getattr(file, "before", None), kwargs):
         file.write(text)
+
+
+def write(value: "Any", file: "Any", kwargs: "dict[str, Any]") -> None:
+    """Write the value to a file of bytes."""
+    before = getattr(file, "before", None)
+    if not kwargs and not is_large(value, before):
+        try:
+            text = dumps(value)
+        except TypeError as error:
+            hint(error, value)
+            raise
+        file.write(text.encode())
+    else:
+        for text in texts(value, before, kwargs):
+            file.write(text.encode())
 
 
 def texts(value: "Any", before: int | None, kwargs: "dict[str, Any]") -> "Iterator[str]":

@@ -35,7 +35,7 @@ PIECE = 1 << 20
 
 
 def conflict(path: "Any", expected: object, found: object, more: str = "") -> ConflictError:
-    """Return the ConflictError for a location that holds *found* instead of *expected*; raise nothing."""
+    """Return the ConflictError for a location that holds *found* instead of *expected*, raising nothing."""
     fact = (
         "another program deleted it since it was read"
         if found is None
@@ -239,6 +239,9 @@ class Lock(ABC):
         """Give the lock back; in a child after a fork, do nothing. Raises nothing."""
 
 
+_local: "Any" = None
+
+
 def resolve(path: "str | bytes | os.PathLike[str] | os.PathLike[bytes] | Location") -> "Location":
     """Return the location that `path` names; nothing is opened or looked at yet.
 
@@ -248,16 +251,19 @@ def resolve(path: "str | bytes | os.PathLike[str] | os.PathLike[bytes] | Locatio
         TypeError: `path` is neither a path nor a location.
         LocationError: no such place can exist.
     """
-    if isinstance(path, Location):
+    if isinstance(path, str):
+        scheme, separator, _ = path.partition("://")
+        if separator and _is_scheme(scheme):
+            return _at_url(scheme.lower(), path)
+    elif isinstance(path, Location):
         return path
-    scheme, separator, _ = path.partition("://") if isinstance(path, str) else ("", "", "")
-    if separator and _is_scheme(scheme):
-        return _at_url(scheme.lower(), str(path))
-    if not isinstance(path, str | bytes):
+    elif not isinstance(path, bytes):
         _refuse_url(path)
-    from .local import LocalFile
-
-    return LocalFile(path)
+    global _local
+    if _local is None:
+        from . import local as _local  # an import line takes 2 us, even if all is loaded
+    found: Location = _local.LocalFile(path)
+    return found
 
 
 def _refuse_url(path: "Any") -> None:

@@ -262,7 +262,7 @@ class Interrupt:
 def attacked(interrupt: Interrupt) -> None:
     sys.setprofile(interrupt)
     try:
-        formats._call(gc, None, look, 1)
+        formats._call(None, look, 1)
     except KeyboardInterrupt:
         pass
     finally:
@@ -279,7 +279,7 @@ def test_interrupt_at_any_step_leaves_the_collector_on() -> None:
         assert gc.isenabled()
         assert is_collected(some)
         seen.clear()
-        formats._call(gc, None, look, 1)
+        formats._call(None, look, 1)
         assert seen == [False]
         assert gc.isenabled()
         if interrupt.left > 0:
@@ -292,7 +292,7 @@ def test_signal_handler_that_loads_leaves_the_collector_on() -> None:
     some: list[object] = [[]]
     for turn in count(1):
         gc.collect()
-        interrupt = Interrupt(turn, lambda: formats._call(gc, None, look, 2))
+        interrupt = Interrupt(turn, lambda: formats._call(None, look, 2))
         attacked(interrupt)
         assert gc.isenabled()
         assert is_collected(some)

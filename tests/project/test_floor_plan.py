@@ -107,7 +107,7 @@ def fault(found: Import) -> str | None:
         if importer in {"", "formats", "locations"}:
             if not found.in_function and not found.for_checkers:
                 return "is not on first use"
-        elif importer != folder and not importer.startswith(f"{folder}."):
+        elif folder and importer != folder and not importer.startswith(f"{folder}."):
             return "reaches past the folder"
     return None
 

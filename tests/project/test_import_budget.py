@@ -52,7 +52,7 @@ def excess(python: Path, program: str, allowed: list[str], directory: Path) -> l
 
 
 # What open() loads for all that a store can need later, besides the format: C modules of the interpreter, some 0.1 ms each.
-AT_OPEN = ["_blake2", "fcntl", "gc"]
+AT_OPEN = ["_blake2", "_functools", "fcntl", "gc"]
 IMPORT = "import atomic_store"
 OPEN = f"{IMPORT}; store = atomic_store.open('a', None)"
 OPEN_EXISTING = f"open('b', 'w').write('[1]'); {IMPORT}; assert atomic_store.open('b').value == [1]"

@@ -68,7 +68,7 @@ class LocalFile(Location):
 
     _cleaned = False
     _safe: "tuple[int, int] | None" = None  # the directory that was last found at the end of a safe path
-    _stem = ("", "", "")  # directory and name of the file replaced last, and the beginning of its temp files' names
+    _last = ("", ("", "", ""))  # the file that was changed last: its path, and the _parts() of that
 
     def __init__(
         self,
@@ -280,11 +280,14 @@ class LocalFile(Location):
         real, status = self._follow(refuse_foreign)
         return real if self.follow_symlinks else self._absolute, status
 
-    def _stem_of(self, directory: str, name: str) -> str:
-        """Return how the names of temp files begin beside the file `name`."""
-        if self._stem[:2] != (directory, name):
-            self._stem = directory, name, _lock.stem(directory, name)
-        return self._stem[2]
+    def _parts(self, real: str) -> tuple[str, str, str]:
+        """Return the directory of a file, its name, and the beginning of the names of its temp files."""
+        known, parts = self._last
+        if known != real:
+            directory, name = split(real)
+            parts = directory, name, _lock.stem(directory, name)
+            self._last = real, parts
+        return parts
 
     def require(self, expected: object) -> None:
         """Raise ConflictError unless the file is the expected version; None: unless there is none."""
@@ -295,8 +298,6 @@ class LocalFile(Location):
     def _require_safe(self, directory: Directory, status: os.stat_result) -> None:
         """Raise PermissionError if the path to an open directory leads over a symlink that another user may have planted."""
         found = status.st_dev, status.st_ino
-        if found == self._safe:
-            return
         walked = os.lstat(_walk(directory.path))
         if found != (walked.st_dev, walked.st_ino):
             raise OSError(errno.ESTALE, f"{directory.path!r} was replaced while it was opened", directory.path)
@@ -414,11 +415,11 @@ class Change:
     """A change of a file: under the lock if it compares, and with errors that name the path as the program spelled it."""
 
     directory: Directory | None = None
+    _lock: "_lock.SidecarLock | None" = None
 
     def __init__(self, place: "LocalFile", expected: object) -> None:
         self._place = place
         self._expected = expected
-        self._lock: _lock.SidecarLock | None = None
 
     def __enter__(self) -> "Self":
         try:
@@ -441,9 +442,17 @@ class Change:
     def find(self) -> Directory:
         """Find the file, which must be a plain one, and open its directory."""
         place = self._place
-        real, self.old = place.find()
-        refuse_special(self.old, place.path)
-        path, self.name = split(real)
+        real, old = place._absolute, None
+        try:
+            old = os.lstat(real)
+            if stat.S_ISLNK(old.st_mode):
+                real, old = place.find()
+        except FileNotFoundError:
+            pass  # a first value
+        if old is not None and not stat.S_ISREG(old.st_mode):
+            refuse_special(old, place._path)
+        self.old = old
+        path, self.name, self.stem = place._parts(real)
         self.directory = directory = Directory(path)
         try:
             status = directory.begin(place.fsync)
@@ -451,13 +460,14 @@ class Change:
             raise missing_directory(error, path, place.path) from error
         except PermissionError as error:
             raise explained(error, f"a commit must be permitted to read the directory {path!r}, to sync it") from error
-        place._require_safe(directory, status)
+        if (status.st_dev, status.st_ino) != place._safe:
+            place._require_safe(directory, status)
         return directory
 
     def sync(self, version: object) -> None:
         """Make the change of a name durable, as far as asked for."""
         if self._place.fsync is True and self.directory is not None:
-            self.directory.sync(self._place.path, version)
+            self.directory.sync(self._place._path, version)
 
     def end(self, error: BaseException | None) -> None:
         """Close the directory, release the lock, and name the path."""
@@ -475,8 +485,9 @@ class Replacement(Change):
     """One replacement of a file, as a context: the block writes a hidden file, which then takes its place."""
 
     def __init__(self, place: "LocalFile", expected: object, exact: bool) -> None:
-        super().__init__(place, expected)
-        self.file = TempFile(place.path, exact or expected is not ANY)
+        self._place = place
+        self._expected = expected
+        self.file = TempFile(place._path, exact or expected is not ANY)
 
     def __enter__(self) -> TempFile:  # type: ignore[override]  # what a block gets is the file
         """Lock if there is something to compare, find the file, and begin the new one.
@@ -492,9 +503,8 @@ class Replacement(Change):
             # A difference that shows already saves the dump; that none shows proves nothing, see Version.
             if expected is not ANY and (self.old and signature(self.old)) != getattr(expected, "signature", None):
                 place.require(expected)
-            stem = place._stem_of(directory.path, self.name)
             try:
-                self.file.begin(directory, self.name, stem, self.old, place.mode)
+                self.file.begin(directory, self.name, self.stem, self.old, place.mode)
             except PermissionError as error:
                 raise unwritable_directory(error, directory.path) from error
         except BaseException as error:
@@ -578,7 +588,7 @@ class Reader(Descriptor, StoredFile):
     _peeked = b""  # what was read and digested, but not returned yet
 
     def __init__(self, path: "Any", exact: bool) -> None:
-        super().__init__()
+        self._fds = []
         self.name = path
         self._digest = new_digest() if exact else None
 
@@ -641,7 +651,7 @@ class Reader(Descriptor, StoredFile):
             return data
         want = self.size + 1 if whole else size
         try:
-            data = os.read(self.fd(), want)
+            data = os.read(self._fds[0] if self._fds else self.fd(), want)
             if whole and len(data) != self.size:  # else it was all there is, for one byte more was asked for
                 parts = [data]
                 while data := os.read(self.fd(), 1 << 16):

@@ -115,6 +115,8 @@ class Descriptor(io.RawIOBase):
     nothing that a signal handler has raised, unless it has something to do.
     """
 
+    closed = False  # an attribute, not io's: then its close(), which flushes, need not be called
+
     def __init__(self) -> None:
         self._fds: list[int] = []
 
@@ -129,12 +131,13 @@ class Descriptor(io.RawIOBase):
         """Open a file and return its descriptor, which is never one of 0 to 2."""
         # list.extend() stores the result in C. After `fd = os.open(...)` a signal handler may raise before the
         # assignment, and the descriptor leaks.
-        self._fds.extend(map(partial(os.open, dir_fd=dir_fd), (path,), (flags,), (mode,)))
-        if self._fds[0] < 3 and fcntl is not None:
+        fds = self._fds
+        fds.extend(map(os.open if dir_fd is None else partial(os.open, dir_fd=dir_fd), (path,), (flags,), (mode,)))
+        if fds[0] < 3 and fcntl is not None:
             # The program was started with 0, 1 or 2 closed: what a C library prints would land in the file.
-            self._fds.extend(map(fcntl.fcntl, (self._fds[0],), (fcntl.F_DUPFD_CLOEXEC,), (3,)))
-            os.close(self._fds.pop(0))
-        return self._fds[0]
+            fds.extend(map(fcntl.fcntl, (fds[0],), (fcntl.F_DUPFD_CLOEXEC,), (3,)))
+            os.close(fds.pop(0))
+        return fds[0]
 
     def fd(self) -> int:
         """Return the descriptor; ValueError once it is closed."""
@@ -152,10 +155,11 @@ class Descriptor(io.RawIOBase):
     def close(self) -> None:
         """Close a descriptor that was only read, locked or synced: an error of that close means nothing."""
         try:
-            self.close_fd()
+            if self._fds:
+                self.close_fd()
         except OSError:
             pass
-        super().close()
+        self.closed = True
 
 
 class Directory(Descriptor):
@@ -170,7 +174,7 @@ class Directory(Descriptor):
     dir_fd: int | None = None
 
     def __init__(self, path: str) -> None:
-        super().__init__()
+        self._fds = []
         self.path = self.prefix = path
 
     def begin(self, fsync: object) -> os.stat_result:
@@ -228,7 +232,7 @@ class TempFile(Descriptor):
     _failure: BaseException | None = None
 
     def __init__(self, name: "Any", digests: bool) -> None:
-        super().__init__()
+        self._fds = []
         self.name = name
         self.digest = new_digest() if digests else None
         self._process = process
@@ -308,7 +312,7 @@ class TempFile(Descriptor):
 
     def write(self, data: "ReadableBuffer") -> int:
         piece: Any = data if type(data) is bytes else memoryview(data).cast("B")
-        fd, size = self.fd(), len(piece)
+        fd, size = self._fds[0] if self._fds else self.fd(), len(piece)
         if self._failure is not None:
             raise self._failure
         try:
@@ -339,7 +343,7 @@ class TempFile(Descriptor):
         second time (PostgreSQL's "fsyncgate", 2018).
         """
         self.check()
-        fd = self.fd()
+        fd = self._fds[0]
         self.status = os.fstat(fd)
         if self._lent:
             if self.digest is not None:
@@ -360,10 +364,12 @@ class TempFile(Descriptor):
         self.close_fd()
 
     def _keep_attributes(self, fd: int, new: os.stat_result, old: os.stat_result) -> None:
-        mode = stat.S_IMODE(old.st_mode)
-        same_owner = new.st_uid == old.st_uid and new.st_gid == old.st_gid
         inherited = xattrs(fd)
-        if not same_owner or inherited is None or inherited or self._xattrs is None or self._xattrs:
+        if inherited == self._xattrs == [] and new.st_uid == old.st_uid and new.st_gid == old.st_gid:
+            if new.st_mode == old.st_mode:
+                return
+            mode = stat.S_IMODE(old.st_mode)
+        else:
             mode = keep_attributes(self, new, old, self._xattrs, inherited)
         if mode != stat.S_IMODE(new.st_mode):
             set_mode(fd, mode, new.st_mode)
@@ -403,13 +409,14 @@ class TempFile(Descriptor):
     def discard(self, error: BaseException | None) -> None:
         """Do what close() does; a failed cleanup becomes a note on `error`."""
         try:
-            self.close_fd()
+            if self._fds:
+                self.close_fd()
         except OSError as failure:
             if error is not None:
                 error.add_note(f"closing the temp file failed too: {failure}")
         if self.temp and self._process == process:  # a forked child leaves its parent's file alone
             self.remove(error)
-        io.RawIOBase.close(self)
+        self.closed = True
 
     def remove(self, error: BaseException | None) -> None:
         """Remove the hidden name; a failure becomes a note on `error`."""
