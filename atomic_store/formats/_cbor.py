@@ -7,9 +7,16 @@ bytearray as bytes. Of all single flipped bits two thirds still load, as another
 
 from __future__ import annotations
 
+# cbor2 imports these when it meets the first value of such a type; a store imports nothing after open().
+import decimal  # noqa: F401
+import email.mime.text
+import email.parser  # noqa: F401
+import fractions  # noqa: F401
 import io
+import ipaddress  # noqa: F401
 import math
 import re
+import uuid  # noqa: F401
 
 import cbor2
 

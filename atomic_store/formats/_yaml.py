@@ -8,8 +8,13 @@ be cut, two of three leave valid YAML. Where that matters keep the value in JSON
 
 from __future__ import annotations
 
+# ruamel.yaml imports base64, dataclasses, inspect and textwrap when it first needs them, for bytes or for a message.
+import base64  # noqa: F401
+import dataclasses  # noqa: F401
+import inspect  # noqa: F401
 import io
 import sys
+import textwrap  # noqa: F401
 from itertools import chain
 
 from ruamel.yaml import YAML
@@ -160,3 +165,6 @@ def _require_harmless(node: Any) -> None:
             if key.id == "mapping" and any(inner.id == "mapping" for inner, _ in key.value):
                 told = "found a mapping as a key of a mapping that is a key itself"
                 raise ConstructorError("while constructing a mapping", key.start_mark, told, key.start_mark)
+
+
+_decode(b"<<: {b: [1]}\n? [1]\n: !!set {1}\n", {})  # ruamel.yaml imports some of its own modules at the first load
