@@ -9,7 +9,7 @@ import inspect
 import io
 
 from ..errors import AtomicStoreError, FormatError, LoadError, describe, is_verdict, refusal
-from ._streams import SPOOL, DumpFile, LoadFile
+from ._streams import DumpFile, LoadFile
 from .base import WrapBinaryFormat
 
 TYPE_CHECKING = False
@@ -46,11 +46,7 @@ class Foreign:
         self._read = load
         self._whole = whole  # whether load takes the content rather than a file
         self.streams = getattr(public, "streams", None) is True
-        self._new_temporary: Any = None
-        if getattr(public, "seeks", None) is True:
-            from tempfile import SpooledTemporaryFile  # 4 ms that only such a format costs
-
-            self._new_temporary = lambda: SpooledTemporaryFile(SPOOL)  # noqa: SIM115 - DumpFile closes it
+        self._seeks = getattr(public, "seeks", None) is True
         self.objects = getattr(public, "holds_objects", None) is True
         self._is_binary: bool | None = None
         self._takes_text: bool | None = None  # None: no load has succeeded yet
@@ -67,7 +63,7 @@ class Foreign:
 
     def dump(self, value: Any, file: Any, **kwargs: Any) -> None:
         """Write the value."""
-        new = DumpFile(file.raw, self._is_binary, self._new_temporary)
+        new = DumpFile(file.raw, self._is_binary, self._seeks)
         new.load_kwargs = file.load_kwargs
         try:
             self._write(value, new, **kwargs)

@@ -1,8 +1,4 @@
-"""The files that a foreign format is given: to write to, to read from, or to seek in.
-
-On a local disk both are real files, as with open(). A location that is written front to back, such as S3, gets the bytes of
-a format that seeks from a temporary file, once the dump has ended. JSON needs less: see Text and Content of the codec.
-"""
+"""The files that a foreign format is given: to write to, to read from, or to seek in. JSON needs less."""
 
 from __future__ import annotations
 
@@ -11,25 +7,23 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
     from _typeshed import WriteableBuffer
 
 BUFFER = 1 << 16  # bytes that small writes are collected to: csv writes every field by itself
-SPOOL = 1 << 23  # bytes of a temporary file that are kept in memory
 
 
 class DumpFile(io.RawIOBase):
     """The file that dump() gets. It takes bytes, and str as UTF-8; closing it does not close the location's file.
 
-    It seeks and reads back on a local disk. Elsewhere it can begin to do so as long as nothing was handed on to the
-    location, which takes its bytes front to back; from then on everything is kept until finish().
+    It seeks, reads back and truncates as the location's file does: on a local disk always, on S3 as long as no part was
+    sent. Inside a wrapper, whose file is written front to back, everything is kept from the first seek to finish().
 
     Args:
         file: the location's file, or that of a wrapper.
         is_binary: True: str is refused; False: bytes are; None: both are taken.
-        new_temporary: makes a temporary file for a format that is known to seek.
+        seeks: whether the format is known to seek, however late.
 
     Attributes:
         written: how many bytes were written, or more if some may have been written through fileno().
@@ -40,21 +34,20 @@ class DumpFile(io.RawIOBase):
     encoding = None  # rapidjson and others look at it: None means bytes, and str is taken as well
     load_kwargs: Any = None  # by which what is written will be loaded: Verified loads it at once
 
-    def __init__(self, file: Any, is_binary: bool | None, new_temporary: Callable[[], Any] | None = None) -> None:
+    def __init__(self, file: Any, is_binary: bool | None, seeks: bool = False) -> None:
         self._file = file
-        self._is_local = getattr(type(file), "fileno", io.IOBase.fileno) is not io.IOBase.fileno
         self._is_binary = is_binary
         self._pieces: list[bytes] = []
         self._waiting = 0
         self._handed_on = False
         self._lent = False  # whether the format has the descriptor
-        self._random: Any = None  # the file that can seek, once one is needed
+        self._random: Any = None  # the file that can seek, once the format seeks: the location's, or one in memory
         self.name = getattr(file, "name", None)
         self.mode = "w" if is_binary is False else "wb"
         self.written = 0
         self.spoke_text: bool | None = None
-        if new_temporary is not None and not self._is_local:
-            self._random = new_temporary()
+        if seeks:
+            self.seek(0)
 
     def writable(self) -> bool:
         return True
@@ -63,7 +56,7 @@ class DumpFile(io.RawIOBase):
         return self.seekable()
 
     def seekable(self) -> bool:
-        return self._is_local or self._random is not None or not self._handed_on
+        return self._random is not None or not self._handed_on or bool(self._file.seekable())
 
     def write(self, data: Any) -> int:
         self._require_open()
@@ -90,54 +83,37 @@ class DumpFile(io.RawIOBase):
         return len(data) if is_text else size
 
     def flush(self) -> None:
-        """Write what is buffered to a local file that something else may look at; otherwise this can wait."""
-        if self._random is not None:
-            self._random.flush()
-        elif self._lent:
+        """Write what is buffered if something else may look at the file; otherwise this can wait."""
+        if self._lent:
             self._hand_on()
             self._file.flush()
 
     def finish(self) -> None:
         """Hand on everything to the location's file."""
-        if self._random is None:
-            self._hand_on()
-        elif self._is_local:
-            self._random.flush()
-        else:
-            self._random.seek(0)
-            while piece := self._random.read(BUFFER):
-                self._file.write(piece)
+        self._hand_on()
+        if self._random is not None and self._random is not self._file:
+            self._file.write(self._random.getbuffer())
 
     def end(self) -> None:
         """Refuse further writes. What was not handed on belongs to a dump that failed."""
         self._pieces.clear()
         self.close()
-        if self._random is not None:
-            self._random.close()
 
     def tell(self) -> int:
         self._require_open()
-        if self._random is not None:
-            return int(self._random.tell())
-        return int(self._file.tell()) + self._waiting
+        return int(self._file.tell()) + self._waiting if self._random is None else int(self._random.tell())
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        self._require_open()
         self._seek_from_now_on()
         return int(self._random.seek(offset, whence))
 
     def truncate(self, size: int | None = None) -> int:
-        self._require_open()
         self._seek_from_now_on()
-        self._random.truncate(size)
-        return int(self._random.tell() if size is None else size)
+        return int(self._random.truncate(size))
 
     def readinto(self, buffer: WriteableBuffer) -> int:
-        self._require_open()
         self._seek_from_now_on()
-        data = self._random.read(memoryview(buffer).nbytes)
-        memoryview(buffer).cast("B")[: len(data)] = data
-        return len(data)
+        return int(self._random.readinto(buffer))
 
     def fileno(self) -> int:
         """Return the descriptor of a local file. Bytes that are written through it count as well."""
@@ -145,7 +121,6 @@ class DumpFile(io.RawIOBase):
         self._hand_on()
         number = int(self._file.fileno())
         self._lent = True
-        self.flush()
         self.written += 1
         return number
 
@@ -160,21 +135,20 @@ class DumpFile(io.RawIOBase):
             self._handed_on = True
 
     def _seek_from_now_on(self) -> None:
-        """Go over to a file that can seek: the local file itself, or a temporary one."""
+        self._require_open()
         if self._random is not None:
             return
-        if self._is_local:
+        if self._file.seekable():
             self._hand_on()
-            self._random = open(self._file.fileno(), "rb+", closefd=False)  # noqa: SIM115 - end() closes it
-            self._random.seek(0, os.SEEK_END)
+            self._random = self._file
         elif self._handed_on:
             raise io.UnsupportedOperation(
-                f"{self.name!r} is written front to back, and the format seeks after {BUFFER} bytes: set the attribute "
-                "seeks = True of the format, and a temporary file is used"
+                f"{self.name!r} is written front to back, and the format seeks after more than {BUFFER} bytes: give the "
+                "format the attribute seeks = True, and they are kept in memory until then"
             )
         else:
-            self._random = io.BytesIO()
-            self._random.write(b"".join(self._pieces))
+            self._random = io.BytesIO(b"".join(self._pieces))
+            self._random.seek(0, os.SEEK_END)
             self._pieces, self._waiting = [], 0
 
 

@@ -18,34 +18,37 @@ class AbstractFormatFile:
 
         Args:
             obj: the value of the store.
-            fp: a file with write(); it takes str as well as bytes, unless is_binary was given.
+            fp: a file that takes str as well as bytes, unless is_binary was given. It seeks, reads back and truncates;
+                on a local disk it has a descriptor. A format that seeks late has the attribute `seeks = True`.
             kwargs: the store's dump_kwargs.
 
         Raises:
-            Exception: whatever says that the value cannot be written; the caller of commit() gets it as it
-                is, with a note, and the old value is whole.
+            Exception: the value cannot be written; commit() raises this exception with a note, and the old value is kept.
         """
         raise NotImplementedError(f"{type(self).__name__} should define dump(obj, fp, **kwargs)")
 
     def load(self, fp: Any, **kwargs: Any) -> Any:
-        """Read from the file and give the decoded value.
+        """Read from the file and return the decoded value.
 
         Args:
-            fp: a binary file; if load() refuses that, it is called once more with a text file.
+            fp: a binary file that seeks; on a local disk it has a descriptor. If load() refuses it, it is called once more
+                with a text file.
             kwargs: the store's load_kwargs.
 
         Raises:
-            Exception: whatever says that the bytes are no value; the caller of open() gets a LoadError with
-                it as the cause.
+            LoadError: with damaged=False if the bytes may be sound but cannot be loaded here, as with a wrong key:
+                quarantine leaves them alone. Path, format and size are filled in: `LoadError("wrong key", damaged=False)`.
+            Exception: the bytes are damaged, if it is an exception that parsers use, such as a ValueError or a class of
+                its own; open() raises a LoadError with this exception as its cause.
         """
         raise NotImplementedError(f"{type(self).__name__} should define load(fp, **kwargs)")
 
 
 class AbstractFormatBstr:
-    """A format that gives and takes the whole encoded value at once: implement dumps() and loads()."""
+    """A format that returns and takes the whole encoded value at once: implement dumps() and loads()."""
 
     def dumps(self, obj: Any, **kwargs: Any) -> str | bytes:
-        """Give the encoded value, as str (stored as UTF-8) or as bytes.
+        """Return the encoded value, as str (stored as UTF-8) or as bytes.
 
         Args:
             obj: the value of the store.
@@ -57,7 +60,7 @@ class AbstractFormatBstr:
         raise NotImplementedError(f"{type(self).__name__} should define dumps(obj, **kwargs)")
 
     def loads(self, binary_string: Any, **kwargs: Any) -> Any:
-        """Give the decoded value.
+        """Return the decoded value.
 
         Args:
             binary_string: bytes; if loads() refuses that, it is called once more with str.

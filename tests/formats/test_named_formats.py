@@ -268,6 +268,32 @@ def test_installed_package_that_cannot_be_imported_is_named(path: Path, install:
     assert isinstance(caught.value.__cause__, ModuleNotFoundError)
 
 
+def test_suffix_of_an_installed_package_is_found(
+    tmp_path: Path, install: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A package that adds a suffix with the value of its name is found by "auto", inside compression and wrappers too."""
+    pair = "lines_for_stores:pair"
+    install("lines-for-stores", **{"lines": pair, ".lines": pair, ".l": "lines_for_stores:x"})
+    pretend_module(monkeypatch, "lines_for_stores", pair=(join_text, only_text), x=(join_text, only_text))
+    for name, format in (("a.lines", "auto"), ("a.LINES.gz", "auto"), ("b.lines", atomic_store.Verified("auto"))):
+        atomic_store.open(tmp_path / name, default=["a"], format=format).commit()
+        assert atomic_store.open(tmp_path / name, format=format).value == ["a"]
+    assert repr(atomic_store.open(tmp_path / "a.lines", format="auto")).endswith("format lines>")
+    assert repr(atomic_store.open(tmp_path / "a.l", format="auto")).endswith("format .l>")
+    with pytest.raises(FormatError, match=r"finds '\.line'"):
+        atomic_store.open(tmp_path / "a.line", format="auto")
+    with pytest.raises(FormatError, match=r"json, .*cbor, lines, or an object"):
+        atomic_store.open(tmp_path / "a", format="linse!")
+
+
+def test_suffix_of_two_packages_is_refused(tmp_path: Path, install: Callable[..., None]) -> None:
+    """Which of two packages a suffix means is not left to chance."""
+    install("one", **{"lines": "one:pair", ".lines": "one:pair"})
+    install("two", **{"rows": "two:pair", ".lines": "two:pair"})
+    with pytest.raises(FormatError, match="more than one package"):
+        atomic_store.open(tmp_path / "a.lines", format="auto")
+
+
 def test_misspelled_name_of_an_installed_package_is_suggested(path: Path, install: Callable[..., None]) -> None:
     """Names that packages have added are listed and suggested like the built-in ones."""
     install("more", parquet="more:pair")
