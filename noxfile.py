@@ -63,6 +63,11 @@ def fail(session: nox.Session, why: str) -> NoReturn:
     session.error(why)
 
 
+def scratch(session: nox.Session, *names: str) -> Path:
+    """Return a path in the session's own directory."""
+    return Path(session.create_tmp(), *names).resolve()
+
+
 def clone(session: nox.Session, target: Path) -> None:
     """Make an empty clone of what is committed."""
     shutil.rmtree(target, ignore_errors=True)
@@ -96,7 +101,7 @@ def wheel(session: nox.Session) -> str:
 def unpacked_tests(session: nox.Session) -> Path:
     """Return a directory with the sdist's files for testing, without the package: the tests must see the wheel."""
     (sdist,) = DIST.glob("*.tar.gz")
-    place = Path(session.create_tmp(), "tests")
+    place = scratch(session, "tests")
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir()
     session.run("tar", "--extract", "--gzip", "--file", str(sdist), "--directory", str(place), external=True)
@@ -144,7 +149,7 @@ def apart() -> list[str]:
 def packages(session: nox.Session) -> None:
     """Build the sdist from an empty clone, the wheel from the sdist, and compare what they hold with what is committed."""
     install(session, "build", "hatchling")
-    source = Path(session.create_tmp(), "source")
+    source = scratch(session, "source")
     clone(session, source)
     shutil.rmtree(DIST, ignore_errors=True)
     session.run("python", "-m", "build", "--no-isolation", "--outdir", str(DIST), str(source))
@@ -216,7 +221,7 @@ def types(session: nox.Session) -> None:
 @nox.session(python=False)
 def docs(session: nox.Session) -> None:
     """Build the site where there is no network; a page that loads something from elsewhere would not work offline either."""
-    site = Path(session.create_tmp(), "site")
+    site = scratch(session, "site")
     shutil.rmtree(site, ignore_errors=True)
     options = ("--fail-on-warning", "--keep-going", "--quiet", "docs", str(site))
     with session.chdir(CHECKOUT):
@@ -234,7 +239,7 @@ def docs(session: nox.Session) -> None:
 @nox.session(python=OLDEST)
 def offline(session: nox.Session) -> None:
     """Install wheel and sdist where there is no network, from the files of what they depend on, and run an example."""
-    place = Path(session.create_tmp())
+    place = scratch(session)
     for name in ("wheel", "sdist"):
         shutil.rmtree(place / name, ignore_errors=True)
     pip = ("python", "-m", "pip", "--quiet")
@@ -286,7 +291,7 @@ def offline(session: nox.Session) -> None:
 def frozen(session: nox.Session) -> None:
     """Freeze programs by PyInstaller, as a directory and as one file, and run them where there is no Python."""
     install(session, f"{wheel(session)}[bson,cbor,msgpack,toml,yaml]", *group("frozen"))
-    place = Path(session.create_tmp(), "frozen")
+    place = scratch(session, "frozen")
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir()
     program = place / "program.py"
@@ -432,7 +437,7 @@ def readme_root(session: nox.Session) -> None:
 @nox.session(name="readme-uv", python=False)
 def readme_uv(session: nox.Session) -> None:
     """Run the tests that need an installer in an environment that uv has made, without pip."""
-    uv = Path(session.create_tmp(), "uv")
+    uv = scratch(session, "uv")
     shutil.rmtree(uv, ignore_errors=True)
     session.run("/usr/bin/python3", "-m", "venv", str(uv), external=True)
     session.run(
@@ -473,7 +478,7 @@ def suite(session: nox.Session) -> None:
 def suite_lowest(session: nox.Session) -> None:
     """Run the tests beside the lowest version of each dependency that the wheel allows."""
     session.install("packaging")
-    lowest = Path(session.create_tmp(), "lowest.txt")
+    lowest = scratch(session, "lowest.txt")
     text = str(session.run("python", str(ROOT / ".ci" / "lowest.py"), silent=True))
     lowest.write_text(text)
     # rclone and moto without their dependencies' newest versions: what users install decides.
@@ -505,7 +510,7 @@ def startup(session: nox.Session) -> None:
 @nox.session(python=False)
 def benchmarks(session: nox.Session) -> None:
     """Run everything that is measured once and small: whether it runs, not how fast it is."""
-    place = Path(session.create_tmp(), "benchmarks")
+    place = scratch(session, "benchmarks")
     clone(session, place)
     with session.chdir(place):
         session.run("/usr/bin/python3", "-m", "benchmarks", "--quick", external=True, env={"PYTHONPATH": ""})
@@ -630,7 +635,7 @@ def ceph(session: nox.Session) -> None:
 @nox.session(python=False)
 def comparison(session: nox.Session) -> None:
     """Try out again what the documentation says of other packages."""
-    place = Path(session.create_tmp())
+    place = scratch(session)
     for name in ("peers", "original"):
         shutil.rmtree(place / name, ignore_errors=True)
     session.run(str(TOOLS / "python"), "-m", "venv", str(place / "peers"), external=True)
@@ -669,7 +674,7 @@ def surroundings(session: nox.Session) -> None:
 def constraints(session: nox.Session) -> None:
     """Write .ci/constraints.txt anew: the newest versions that fit each other."""
     session.install("--upgrade", "pip")
-    report = Path(session.create_tmp(), "report.json")
+    report = scratch(session, "report.json")
     groups = [option for name in ("dev", "comparison", "frozen") for option in ("--group", name)]
     session.run("python", "-m", "pip", "install", "--quiet", "--dry-run", "--report", str(report), *groups, ".[test]", "uv")
     packages = [each["metadata"] for each in json.loads(report.read_text())["install"]]
