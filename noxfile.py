@@ -536,7 +536,7 @@ def attacks(session: nox.Session) -> None:
     attack(session, "two_users", "--seconds", "5")
     attack(session, "fuzz", "--replay")
     attack(session, "fuzz", "--cases", "500", "--jobs", "1")
-    attack(session, "soak", "--seconds", "20")
+    attack(session, "soak", "--seconds", "30")
 
 
 @nox.session(python=False)

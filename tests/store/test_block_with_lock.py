@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import seams
 from stand_ins import by_hand, stored
 
 import atomic_store
@@ -287,13 +289,25 @@ def test_update_inside_a_block_is_refused_and_the_block_goes_on(path: Path) -> N
     assert stored(path) == 2
 
 
-def test_reload_inside_a_block_keeps_the_lock(path: Path) -> None:
-    """reload() drops the block's changes and keeps the block: the lock is not let go in between."""
+def test_reload_inside_a_block_keeps_the_lock(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """reload() drops the block's changes and keeps the block: the lock is not even released and taken again in between."""
+    flock, taken = fcntl.flock, list[int]()
+
+    def counted(descriptor: int, operation: int) -> None:
+        flock(descriptor, operation)
+        taken.append(operation)
+
+    seams.flock(monkeypatch, counted)
     with atomic_store.open(path, 0, lock=True) as store:
+        assert taken  # control: entering is seen
+        taken.clear()
         store.value = 5
         assert store.reload() == 0
+        assert not taken
         store.commit()
+        taken.clear()
         assert store.reload() == 0
+        assert not taken
         store.value = 6
     assert stored(path) == 6
 
