@@ -27,6 +27,9 @@ class Fault:
         meanwhile: called once the server has answered, before the client hears of it.
         status, code: what the client is answered; 0: nothing, the connection is closed.
         cut: the answer is the server's, without its second half.
+        raw: what the client is answered, status line and headers included; the connection is closed then.
+        without: headers of the server's answer that the client does not get; `heard` is implied.
+        instead: headers that it gets in their place.
         only_if: looks at the request's headers: is it one of them?
     """
 
@@ -43,14 +46,20 @@ class Fault:
         status: int = 0,
         code: str = "",
         cut: bool = False,
+        raw: bytes = b"",
+        without: tuple[str, ...] = (),
+        instead: tuple[tuple[str, str], ...] = (),
         only_if: Callable[[Any], bool] | None = None,
     ) -> None:
         self.method = method
         self.within = within
         self.times = times
         self.after = after
-        self.forward = forward
-        self.heard = heard
+        self.forward = forward or bool(without)
+        self.heard = heard or bool(without)
+        self.raw = raw
+        self.without = without
+        self.instead = instead
         self.meanwhile = meanwhile
         self.status = status
         self.code = code
@@ -153,7 +162,13 @@ class _Handler(BaseHTTPRequestHandler):
             status, headers, content = 500, [], b""
         if fault is not None and fault.meanwhile is not None:
             fault.meanwhile()
-        if fault is None or fault.heard:
+        if fault is not None and fault.raw:
+            self.wfile.write(fault.raw)
+            self._hang_up()
+        elif fault is None or fault.heard:
+            if fault is not None:
+                headers = [(name, value) for name, value in headers if name.lower() not in fault.without]
+                headers += fault.instead
             self._answer(status, headers, content)
         elif fault.cut:
             self._answer(status, headers, content, len(content) // 2)

@@ -185,7 +185,6 @@ class S3Object(Location):
                 raise conflict(self.path, expected, found)
             if found is None:
                 return
-            expected = found
         delete(self._requests, expected)
 
     def set_aside(self, version: object) -> str:

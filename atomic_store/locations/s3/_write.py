@@ -255,7 +255,10 @@ def delete(requests: Requests, expected: object) -> None:
             raise with_code(conflict(path, expected, found), failure) from failure.__cause__
         if not failure.answered:
             raise _uncertain_delete(path, failure, "it is still there so far", found) from failure.__cause__
-        raise failure.error(path, "delete") from failure.__cause__
+        if failure.status != 412 or not isinstance(expected, Version) or found is None or found.etag == expected.etag:
+            raise failure.error(path, "delete") from failure.__cause__
+        _two_etags.add(requests.endpoint)
+        delete(requests, found)
 
 
 def _send_delete(requests: Requests, condition: dict[str, Any]) -> None:
