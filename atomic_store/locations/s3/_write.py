@@ -161,7 +161,7 @@ class Write:
         try:
             found = self._requests.head()
         except Failure as blind:
-            if failure.status == 412 and not self._sent_again:
+            if failure.status == 412 and base is not ANY and not self._sent_again:
                 raise with_code(conflict(path, base, Version(None, ())), failure) from failure.__cause__
             raise self._uncertain(failure, f"looking at it failed as well ({blind})") from failure.__cause__
         if found is not None and self._id in found.writes:

@@ -110,7 +110,8 @@ def test_what_is_no_answer_of_s3_is_an_error_of_ours(
     """
     place = S3Object(server.bucket, server.new_key())
     errors: list[str] = []
-    for number in range(12):
+    # Both make many requests, and each meets every wrong answer at several of them.
+    for number in range(0, 12, 4 if method in ("check", "commit of 9 MB") else 1):
         server.poke(place.key, b"1")
         proxy.fail(Fault("", times=0))
         store = atomic_store.open(place, default=0)
@@ -126,8 +127,9 @@ def test_what_is_no_answer_of_s3_is_an_error_of_ours(
         if not fault.happened:
             break
     record_property(f"{method} met {answer}", ", ".join(errors) or "no error")
-    for upload in server.uploads(place.key):
-        server.client.abort_multipart_upload(Bucket=server.bucket, Key=place.key, UploadId=upload)
+    found = server.client.list_multipart_uploads(Bucket=server.bucket, Prefix=place.key).get("Uploads", ())
+    for upload in found:
+        server.client.abort_multipart_upload(Bucket=server.bucket, Key=upload["Key"], UploadId=upload["UploadId"])
 
 
 def test_set_aside_never_deletes_what_was_not_copied(server: Server, proxy: Proxy) -> None:
