@@ -54,7 +54,7 @@ def _is_fine_now(location: Location, codec: Codec, load_kwargs: dict[str, Any], 
 def _caller() -> int:
     """Return the stacklevel of the line that called the library."""
     package = os.path.join(os.path.dirname(__file__), "")
-    frame, level = sys._getframe(1), 1
+    frame, level = sys._getframe(1), 1  # pyright: ignore[reportPrivateUsage]
     while frame.f_code.co_filename.startswith(package) and frame.f_back is not None:
         frame, level = frame.f_back, level + 1
     return level

@@ -174,7 +174,7 @@ def is_verdict(error: BaseException) -> bool:
         if isinstance(each, _LIMITS) or (isinstance(each, ValueError) and "set_int_max_str_digits" in describe(each)):
             return False  # a limit of the interpreter: with more memory or more digits the load may succeed
     if isinstance(error, BaseExceptionGroup):
-        return all(map(is_verdict, error.exceptions))
+        return all(map(is_verdict, error.exceptions))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
     if isinstance(error, OSError):
         return error.errno is None and type(error).__name__ in ("OSError", "BadGzipFile")
     if isinstance(error, UnicodeEncodeError | UnicodeTranslateError):

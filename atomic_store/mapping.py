@@ -40,7 +40,7 @@ class _FromKeys:
     def __get__(self, instance: StoredDict | None, owner: type[StoredDict]) -> Any:
         def fromkeys(keys: Iterable[Any], value: Any = None) -> Any:
             """Return a dict with these keys and one value; nothing is saved."""
-            made = owner() if instance is None else instance._twin({})
+            made = owner() if instance is None else instance._twin({})  # pyright: ignore[reportPrivateUsage]
             for key in keys:
                 made[key] = value
             return made
@@ -221,7 +221,7 @@ class StoredDict(UserDict["Any", "Any"]):
 class _Nowhere(Location):
     """Where a dict is kept that has no place: nothing is stored, and save() says so."""
 
-    path = None
+    path = None  # pyright: ignore[reportAssignmentType, reportIncompatibleMethodOverride]
 
     def read(self, *_: object, **__: object) -> None:
         """Return nothing."""

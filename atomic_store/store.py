@@ -38,6 +38,7 @@ else:
 _ATTEMPTS = 50  # of update() where another thing than a lock must settle which program comes first
 _IMMUTABLE = frozenset((type(None), bool, int, float, str, bytes))
 _DEBUG = 10  # logging.DEBUG, which this module must not import
+_aside: "Any" = None  # the module _quarantine, once a store has asked for it
 _CLEAN, _ASSIGNED, _DELETED = "clean", "assigned", "deleted"
 
 
@@ -54,7 +55,7 @@ class _Exit:
         self._store = store
 
     def __call__(self, kind: type[BaseException] | None, error: BaseException | None, trace: "TracebackType | None") -> None:
-        self._store._leave(kind, error, trace, self)
+        self._store._leave(kind, error, trace, self)  # pyright: ignore[reportPrivateUsage]
 
 
 class _Exits:
@@ -62,9 +63,9 @@ class _Exits:
 
     def __get__(self, store: "AtomicStore[Any] | None", owner: "type[AtomicStore[Any]]") -> "Any":
         if store is None:
-            return owner._leave
+            return owner._leave  # pyright: ignore[reportPrivateUsage]
         found = _Exit(store)
-        store._coming = _thread.get_ident(), ref(found)
+        store._coming = _thread.get_ident(), ref(found)  # pyright: ignore[reportPrivateUsage]
         return found
 
 
@@ -117,7 +118,7 @@ class AtomicStore(Generic[T]):
     _tried: object = ANY
     _type: "Any" = None
     _updating: int | None = None
-    _value: "Any" = None
+    _value: T = None  # type: ignore[assignment]  # until __init__ has read it
     _version: object = None
 
     def __init__(
@@ -181,8 +182,8 @@ class AtomicStore(Generic[T]):
         In a store with lock=, another thread that reads or assigns it waits for the end of the block that is open.
         """
         if self._locks:
-            return self._alone(lambda: self._value)  # type: ignore[no-any-return]
-        return self._value  # type: ignore[no-any-return]
+            return self._alone(lambda: self._value)
+        return self._value
 
     @value.setter
     def value(self, value: "T") -> None:
@@ -442,13 +443,11 @@ class AtomicStore(Generic[T]):
         raise AssertionError  # the last attempt has raised
 
     def _quarantine(self, version: object, error: LoadError) -> None:
-        from ._quarantine import quarantine  # loaded by __init__
-
         held = None
         try:
             if self._locks and not self._inside():
                 held = self._location.lock(self._timeout)  # by the deadline of this store
-            quarantine(self._location, self._codec, self.load_kwargs, version, error)
+            _aside.quarantine(self._location, self._codec, self.load_kwargs, version, error)
         finally:
             if held is not None:
                 held.release()
@@ -664,7 +663,7 @@ def _copy(default: "Any") -> "Any":
 
     A bare object() passes as it is: it is a sentinel, and a copied sentinel is none.
     """
-    kind: Any = type(default)
+    kind: object = type(default)  # pyright: ignore[reportUnknownVariableType]
     if kind in _IMMUTABLE or kind is object:
         return default
     try:
@@ -684,7 +683,7 @@ def _copy(default: "Any") -> "Any":
 
 def _copy_plain(value: "Any", seen: set[int]) -> "Any":
     """Copy lists and dicts of plain values; LookupError if there is anything else, or a part that is there twice."""
-    kind: Any = type(value)
+    kind: object = type(value)  # pyright: ignore[reportUnknownVariableType]
     if kind in _IMMUTABLE:
         return value
     if (kind is not list and kind is not dict) or id(value) in seen:
@@ -697,11 +696,11 @@ def _copy_plain(value: "Any", seen: set[int]) -> "Any":
     return {key: _copy_plain(item, seen) for key, item in value.items()}
 
 
-def _keywords(name: str, keywords: "Any") -> "dict[str, Any]":
+def _keywords(name: str, keywords: "Any") -> "Any":
     """Return the dict itself: a program may change it later."""
     if not hasattr(keywords, "keys"):
         raise TypeError(f"{name} should be a dict of keywords or None, not {keywords!r}")
-    return keywords  # type: ignore[no-any-return]
+    return keywords
 
 
 def _timeout(lock: bool | float) -> float | None:
@@ -725,8 +724,9 @@ def _raises(on_conflict: str) -> bool:
 def _quarantines(on_corrupt: str) -> bool:
     if on_corrupt != "quarantine":
         raise ValueError(f'on_corrupt should be "raise" or "quarantine", not {on_corrupt!r}')
-    from . import _quarantine  # noqa: F401  # now: nothing is imported after open()
-
+    global _aside
+    if _aside is None:
+        from . import _quarantine as _aside  # now: nothing is imported after open()
     return True
 
 

@@ -96,7 +96,7 @@ def test_no_public_method_is_left_out(entry: Entry) -> None:
 PARTS = {
     "atomic_store.Wrapper": {"inner_path", "with_format"},
     "atomic_store.Compressed": {"inner_path"},
-    "atomic_store.LocalFile": {"real", "find", "inherit_lock", "require"},
+    "atomic_store.LocalFile": {"real", "find", "inherit_lock", "parts_of", "require", "require_safe"},
     "atomic_store.S3Object": {"left_by_clean"},
     "atomic_store.testing.Memory": {"give_back", "comparing", "publish", "require"},
 }

@@ -67,8 +67,8 @@ class LocalFile(Location):
     """
 
     _cleaned = False
-    _safe: "tuple[int, int] | None" = None  # the directory that was last found at the end of a safe path
-    _last = ("", ("", "", ""))  # the file that was changed last: its path, and the _parts() of that
+    safe: "tuple[int, int] | None" = None  # the directory that was last found at the end of a safe path
+    _last = ("", ("", "", ""))  # the file that was changed last: its path, and the parts_of() that
 
     def __init__(
         self,
@@ -79,8 +79,8 @@ class LocalFile(Location):
         fsync: "bool | Literal['file']" = True,
         skip_unchanged: bool = False,
     ) -> None:
-        self._path = path
-        self._absolute = _absolute(path)
+        self.given = path
+        self.absolute = _absolute(path)
         if mode is not None and type(mode) is not int:  # True would be the mode 0o001
             raise TypeError(f"mode should be permission bits such as 0o600, not {mode!r}")
         if mode is not None and not 0 <= mode <= 0o777:
@@ -94,14 +94,14 @@ class LocalFile(Location):
 
     def __repr__(self) -> str:
         return (
-            f"LocalFile({self._path!r}, mode={self.mode!r}, follow_symlinks={self.follow_symlinks!r}, "
+            f"LocalFile({self.given!r}, mode={self.mode!r}, follow_symlinks={self.follow_symlinks!r}, "
             f"fsync={self.fsync!r}, skip_unchanged={self.skip_unchanged!r})"
         )
 
     @property
     def path(self) -> "str | bytes | os.PathLike[str] | os.PathLike[bytes]":
         """The path as the program spelled it."""
-        return self._path
+        return self.given
 
     def read(self, exact: bool = False) -> "Reader | None":
         """Open the file, or return None when there is none.
@@ -109,7 +109,7 @@ class LocalFile(Location):
         Raises:
             OSError: anything but "does not exist" stands in the way, with the path as given.
         """
-        file = Reader(self._path, exact)
+        file = Reader(self.given, exact)
         try:
             self._open(file)
             return file.begin()
@@ -117,7 +117,7 @@ class LocalFile(Location):
             file.close()  # not by its finalizer, which would swallow the exception of a signal handler
             return None
         except OSError as error:
-            name_path(error, self._path)
+            name_path(error, self.given)
             raise
 
     def version(self, known: object = None) -> "Version | None":
@@ -186,14 +186,14 @@ class LocalFile(Location):
             except BaseException as error:
                 unlink(directory.prefix + aside, directory.dir_fd)  # it is empty, and ours
                 if isinstance(error, FileNotFoundError):
-                    raise conflict(self._path, version, None) from None
+                    raise conflict(self.given, version, None) from None
                 raise
             moved = LocalFile(directory.path + aside)
             found = moved.version(version)
             if found != version:
                 # A program that takes no lock has replaced the file since it was compared: nothing of it may be lost.
                 kept = name if _move_back(directory, aside, name) else aside
-                raise conflict(self._path, version, found, f" What was found there is {directory.path + kept!r}.")
+                raise conflict(self.given, version, found, f" What was found there is {directory.path + kept!r}.")
             change.sync(None)
             return directory.path + aside
 
@@ -207,7 +207,7 @@ class LocalFile(Location):
         """
         lock = None
         try:
-            lock = _lock.acquire(self.find, timeout, self._path, self.mode)
+            lock = _lock.acquire(self.find, timeout, self.given, self.mode)
             if not self._cleaned:
                 try:
                     _lock.clean(self.real())
@@ -217,7 +217,7 @@ class LocalFile(Location):
         except BaseException as error:
             if lock is not None:
                 lock.release()
-            name_path(error, self._path)
+            name_path(error, self.given)
             raise
         return lock
 
@@ -261,9 +261,9 @@ class LocalFile(Location):
 
         try:
             real, old = self.find()
-            refuse_special(old, self._path)
+            refuse_special(old, self.given)
         except OSError as error:
-            name_path(error, self._path)
+            name_path(error, self.given)
             raise
         return probe(self, real)
 
@@ -278,9 +278,9 @@ class LocalFile(Location):
             OSError: ELOOP for a loop; PermissionError for a link that another user may have planted.
         """
         real, status = self._follow(refuse_foreign)
-        return real if self.follow_symlinks else self._absolute, status
+        return real if self.follow_symlinks else self.absolute, status
 
-    def _parts(self, real: str) -> tuple[str, str, str]:
+    def parts_of(self, real: str) -> tuple[str, str, str]:
         """Return the directory of a file, its name, and the beginning of the names of its temp files."""
         known, parts = self._last
         if known != real:
@@ -293,19 +293,19 @@ class LocalFile(Location):
         """Raise ConflictError unless the file is the expected version; None: unless there is none."""
         found = self.version(expected)
         if found != expected:
-            raise conflict(self._path, expected, found)
+            raise conflict(self.given, expected, found)
 
-    def _require_safe(self, directory: Directory, status: os.stat_result) -> None:
+    def require_safe(self, directory: Directory, status: os.stat_result) -> None:
         """Raise PermissionError if the path to an open directory leads over a symlink that another user may have planted."""
         found = status.st_dev, status.st_ino
         walked = os.lstat(_walk(directory.path))
         if found != (walked.st_dev, walked.st_ino):
             raise OSError(errno.ESTALE, f"{directory.path!r} was replaced while it was opened", directory.path)
-        self._safe = found
+        self.safe = found
 
     def _follow(self, refuse: "Any") -> "tuple[str, os.stat_result | None]":
         """Follow the last part's symlinks; return the path they end in and what is there, None: nothing."""
-        real = self._absolute
+        real = self.absolute
         try:
             for _ in range(MAX_LINKS + 1):
                 status = os.lstat(real)
@@ -314,26 +314,26 @@ class LocalFile(Location):
                 refuse(real, status)
                 real = os.path.join(os.path.dirname(real), os.readlink(real))
         except FileNotFoundError:
-            if real != self._absolute:
+            if real != self.absolute:
                 self._refuse_unnamed(real)
             return real, None
-        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), self._absolute)
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), self.absolute)
 
     def _refuse_unnamed(self, real: str) -> None:
         """Refuse /dev/stdin and the like: by the text of the link they lead to no file at all, but the kernel opens one."""
         try:
-            os.stat(self._absolute)
+            os.stat(self.absolute)
         except FileNotFoundError:
             return
         try:
             os.lstat(real)  # it may have been created just now
         except FileNotFoundError:
             message = "should be a plain file and is an open pipe or deleted file"
-            raise OSError(errno.EINVAL, message, self._absolute) from None
+            raise OSError(errno.EINVAL, message, self.absolute) from None
 
     def _open(self, file: Descriptor) -> None:
         """Open for reading: not through symlinks, which are looked at first, and not blocking on a FIFO."""
-        path, flags, left = self._absolute, READ, ASK_AGAIN
+        path, flags, left = self.absolute, READ, ASK_AGAIN
         while True:
             try:
                 file.open(path, flags)
@@ -349,7 +349,7 @@ class LocalFile(Location):
                 flags &= ~os.O_NONBLOCK
             except OSError as error:
                 if error.errno in (errno.EACCES, errno.ENAMETOOLONG) and self._take_relative(path):
-                    path = self._absolute
+                    path = self.absolute
                 elif error.errno in (errno.ELOOP, errno.EMLINK):  # EMLINK: FreeBSD's word for a symlink
                     # Again not through symlinks: what changes the end of the path now is looked at in its turn.
                     path = self._follow(refuse_planted)[0]
@@ -358,14 +358,14 @@ class LocalFile(Location):
 
     def _take_relative(self, path: str) -> bool:
         """Go by the path as it was given where the way to the current directory is closed or too long; return whether."""
-        given = os.fsdecode(self._path)
-        if path != self._absolute or path == given or os.path.isabs(given):
+        given = os.fsdecode(self.given)
+        if path != self.absolute or path == given or os.path.isabs(given):
             return False
         try:
             os.stat(split(given)[0] or ".")
         except OSError:
             return False
-        self._absolute = given
+        self.absolute = given
         return True
 
 
@@ -442,7 +442,7 @@ class Change:
     def find(self) -> Directory:
         """Find the file, which must be a plain one, and open its directory."""
         place = self._place
-        real, old = place._absolute, None
+        real, old = place.absolute, None
         try:
             old = os.lstat(real)
             if stat.S_ISLNK(old.st_mode):
@@ -450,9 +450,9 @@ class Change:
         except FileNotFoundError:
             pass  # a first value
         if old is not None and not stat.S_ISREG(old.st_mode):
-            refuse_special(old, place._path)
+            refuse_special(old, place.given)
         self.old = old
-        path, self.name, self.stem = place._parts(real)
+        path, self.name, self.stem = place.parts_of(real)
         self.directory = directory = Directory(path)
         try:
             status = directory.begin(place.fsync)
@@ -460,14 +460,14 @@ class Change:
             raise missing_directory(error, path, place.path) from error
         except PermissionError as error:
             raise explained(error, f"a commit must be permitted to read the directory {path!r}, to sync it") from error
-        if (status.st_dev, status.st_ino) != place._safe:
-            place._require_safe(directory, status)
+        if (status.st_dev, status.st_ino) != place.safe:
+            place.require_safe(directory, status)
         return directory
 
     def sync(self, version: object) -> None:
         """Make the change of a name durable, as far as asked for."""
         if self._place.fsync is True and self.directory is not None:
-            self.directory.sync(self._place._path, version)
+            self.directory.sync(self._place.given, version)
 
     def end(self, error: BaseException | None) -> None:
         """Close the directory, release the lock, and name the path."""
@@ -487,7 +487,7 @@ class Replacement(Change):
     def __init__(self, place: "LocalFile", expected: object, exact: bool) -> None:
         self._place = place
         self._expected = expected
-        self.file = TempFile(place._path, exact or expected is not ANY)
+        self.file = TempFile(place.given, exact or expected is not ANY)
 
     def __enter__(self) -> TempFile:  # type: ignore[override]  # what a block gets is the file
         """Lock if there is something to compare, find the file, and begin the new one.
@@ -582,7 +582,6 @@ class Reader(Descriptor, StoredFile):
     """
 
     mode = "rb"
-    size: int
     _lent = False  # whether anything but read() has been at work: the digest is that of the file
     _left = True  # whether there may be something left to read
     _peeked = b""  # what was read and digested, but not returned yet
@@ -598,7 +597,7 @@ class Reader(Descriptor, StoredFile):
             status = os.fstat(self._fds[0])
             if not stat.S_ISREG(status.st_mode):
                 refuse_special(status, self.name)
-            self.size = status.st_size
+            self.size = self._length = status.st_size
             self._version = Version(status)
         except BaseException:
             self.close()
@@ -626,7 +625,7 @@ class Reader(Descriptor, StoredFile):
 
     def peek(self) -> "Version":
         """Return the version of the bytes, and be as if nothing had been read."""
-        if self.size <= PIECE:
+        if self._length <= PIECE:
             self._peeked = self.read()
             return self.version
         version = self.version
@@ -649,10 +648,10 @@ class Reader(Descriptor, StoredFile):
             data = self._peeked if whole else self._peeked[:size]
             self._peeked = self._peeked[len(data) :]
             return data
-        want = self.size + 1 if whole else size
+        want = self._length + 1 if whole else size
         try:
             data = os.read(self._fds[0] if self._fds else self.fd(), want)
-            if whole and len(data) != self.size:  # else it was all there is, for one byte more was asked for
+            if whole and len(data) != self._length:  # else it was all there is, for one byte more was asked for
                 parts = [data]
                 while data := os.read(self.fd(), 1 << 16):
                     parts.append(data)

@@ -20,7 +20,7 @@ import io
 import os
 import stat
 import sys
-from _functools import partial  # type: ignore[import-not-found]  # functools itself costs 0.5 ms
+from _functools import partial as _partial  # type: ignore[import-not-found]  # functools itself costs 0.5 ms
 
 from ...errors import AtomicStoreError, UncertainCommitError, log
 
@@ -40,10 +40,13 @@ except ImportError:
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     from _typeshed import ReadableBuffer, WriteableBuffer
+
+
+partial: "Any" = _partial
 
 
 def _flags(*names: str) -> int:
@@ -115,7 +118,7 @@ class Descriptor(io.RawIOBase):
     nothing that a signal handler has raised, unless it has something to do.
     """
 
-    closed = False  # an attribute, not io's: then its close(), which flushes, need not be called
+    closed = False  # pyright: ignore[reportAssignmentType]  # an attribute, not io's: then its close(), which flushes, need not be called
 
     def __init__(self) -> None:
         self._fds: list[int] = []
@@ -132,7 +135,8 @@ class Descriptor(io.RawIOBase):
         # list.extend() stores the result in C. After `fd = os.open(...)` a signal handler may raise before the
         # assignment, and the descriptor leaks.
         fds = self._fds
-        fds.extend(map(os.open if dir_fd is None else partial(os.open, dir_fd=dir_fd), (path,), (flags,), (mode,)))
+        call = os.open if dir_fd is None else partial(os.open, dir_fd=dir_fd)
+        fds.extend(map(call, (path,), (flags,), (mode,)))
         if fds[0] < 3 and fcntl is not None:
             # The program was started with 0, 1 or 2 closed: what a C library prints would land in the file.
             fds.extend(map(fcntl.fcntl, (fds[0],), (fcntl.F_DUPFD_CLOEXEC,), (3,)))
@@ -159,7 +163,7 @@ class Descriptor(io.RawIOBase):
                 self.close_fd()
         except OSError:
             pass
-        self.closed = True
+        self.closed = True  # pyright: ignore[reportAttributeAccessIssue, reportIncompatibleMethodOverride]
 
 
 class Directory(Descriptor):
@@ -416,7 +420,7 @@ class TempFile(Descriptor):
                 error.add_note(f"closing the temp file failed too: {failure}")
         if self.temp and self._process == process:  # a forked child leaves its parent's file alone
             self.remove(error)
-        self.closed = True
+        self.closed = True  # pyright: ignore[reportAttributeAccessIssue]
 
     def remove(self, error: BaseException | None) -> None:
         """Remove the hidden name; a failure becomes a note on `error`."""

@@ -209,5 +209,5 @@ def test_path_is_normalised_before_its_form_forbids_it(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(_local, "os", Nt())
     long = "d" * 300
-    assert _local.LocalFile(f"C:/data/./{long}/../state.json")._absolute == "C:\\data\\state.json"
-    assert _local.LocalFile(f"C:/data/{long}/state.json")._absolute == f"\\\\?\\C:\\data\\{long}\\state.json"
+    assert _local.LocalFile(f"C:/data/./{long}/../state.json").absolute == "C:\\data\\state.json"
+    assert _local.LocalFile(f"C:/data/{long}/state.json").absolute == f"\\\\?\\C:\\data\\{long}\\state.json"
