@@ -29,12 +29,13 @@ def main(arguments: list[str] | None = None) -> int:
     args: Any = None
     try:
         try:
-            parser = _parser.make_parser()
+            words = sys.argv[1:] if arguments is None else arguments
+            parser = _parser.make_parser(words[0] if words else None)
             if "_ARGCOMPLETE" in os.environ:  # a shell asks for what may come next
                 from argcomplete import autocomplete
 
                 autocomplete(parser)
-            args = _parser.parse(parser, sys.argv[1:] if arguments is None else arguments)
+            args = _parser.parse(parser, words)
             code: int = args.run(args)
         except SystemExit as end:  # of argparse, after a help or an error
             code = int(end.code or 0)

@@ -115,7 +115,7 @@ def _from_command(command: list[str]) -> tuple[str, bytes]:
     """
     import subprocess
 
-    name = f"the command {command[0]!r}"
+    name = f"the command {command[0]}"
     try:
         process = subprocess.Popen(command, stdout=subprocess.PIPE)  # noqa: S603 - it is the user's own command
     except OSError as error:

@@ -46,6 +46,8 @@ class FileFormat:
     @property
     def label(self) -> str:
         """The name of the format with its compressions, as --format takes it."""
+        if not self.methods:
+            return self.name
         suffixes = {method: suffix for suffix, method in wrappers.COMPRESSIONS.items()}
         return "".join([self.name, *(suffixes[method] for method in self.methods)])
 
@@ -228,6 +230,8 @@ def by_name(name: str, option: str) -> FileFormat:
 def by_suffix(path: Any) -> FileFormat | None:
     """Return the format for a path's suffix; None: it says none."""
     rest, suffix = os.path.splitext(os.fsdecode(path))
+    if suffix == ".json":
+        return FileFormat("json", [])  # the most common one needs no module that knows the others: 1 ms
     methods: list[str] = []
     while suffix.lower() in wrappers.COMPRESSIONS:
         methods.insert(0, wrappers.COMPRESSIONS[suffix.lower()])

@@ -143,3 +143,40 @@ def test_refusal_of_the_service_is_one_line(server: Server, proxy: Proxy) -> Non
         assert (found.code, found.err.count("\n")) == (1, 1)
         assert "AccessDenied" in found.err
     assert inside(Path()) == []
+
+
+def test_field_of_an_object_is_read_and_changed(server: Server) -> None:
+    """Get, set, delete and put work on an object as on a file; nothing there is exit code 3."""
+    place, key = url(server)
+    assert run("get", place, "a").code == 3
+    assert run("set", place, "a.b", "[1]") == (0, "", "")
+    assert run("set", place, "a.b.-", "2") == (0, "", "")
+    assert run("get", place, "/a/b", "--compact") == (0, "[1,2]\n", "")
+    assert run("set", place, "n", "5", "--add") == (0, "5\n", "")
+    assert run("delete", place, "a") == (0, "", "")
+    assert server.peek(key) == b'{"n": 5}'
+    found = run("put", place, "--", "echo", "[")
+    assert (found.code, "'the command echo' (2 bytes)" in found.err) == (4, True)
+    assert run("put", place, "--", "echo", "[1]") == (0, "", "")
+    assert server.peek(key) == b"[1]\n"
+    assert run("delete", place) == (0, "", "")
+    assert server.peek(key) is None
+    assert run("delete", place).code == 3
+
+
+def test_change_of_an_object_by_another_program_is_not_lost(server: Server, proxy: Proxy) -> None:
+    """Somebody who writes between the read and the write of a set is seen, by compare and swap: both changes are there."""
+    place, key = url(server)
+    server.poke(key, b'{"n": 1}')
+    fault = Fault("PUT", forward=False, heard=False, meanwhile=lambda: server.poke(key, b'{"n": 1, "theirs": 1}'))
+    proxy.fail(fault)
+    assert run("set", place, "n", "1", "--add") == (0, "2\n", "")
+    assert json.loads(server.peek(key) or b"") == {"n": 2, "theirs": 1}
+
+
+def test_there_is_no_lock_on_an_object(server: Server) -> None:
+    """Run names what to use in the place of a lock, and does not run the command."""
+    place, _ = url(server)
+    found = run("run", "--lock", place, "--", "touch", "it-ran")
+    assert (found.code, "`set`" in found.err) == (1, True)
+    assert inside(Path()) == []
