@@ -9,7 +9,7 @@ import sys
 from .. import formats, locations
 from ..errors import FormatError, LoadError, MissingLibraryError, describe
 from ..formats import wrappers
-from ._terminal import PIECE, CommandError, Progress, WatchedFile, cause_of, warn
+from ._terminal import PIECE, CommandError, Killable, Progress, WatchedFile, cause_of, warn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -162,7 +162,10 @@ class Stored:
     def load(self) -> Any:
         """Decode the value. If the format by the name refuses the bytes, and they show another format, that one is used."""
         try:
-            return self.form.load(self.content, self._path)
+            if not self.form.is_long(self.content):
+                return self.form.load(self.content, self._path)
+            with Killable():
+                return self.form.load(self.content, self._path)
         except (LoadError, MissingLibraryError):
             form, value = self._load_as_seen()
             if form is None:

@@ -116,6 +116,27 @@ class Progress:
             self._line = text
 
 
+class Killable:
+    """Let Ctrl-C kill the program at once: a decoder in C looks at no signal before it is done, which may take seconds.
+
+    Only around what reads: nothing may need a clean-up.
+    """
+
+    def __enter__(self) -> Self:
+        import signal
+
+        self._handler = signal.getsignal(signal.SIGINT)
+        if self._handler is signal.default_int_handler:  # else it is ignored, as under nohup, or a program's own
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        import signal
+
+        if self._handler is signal.default_int_handler:
+            signal.signal(signal.SIGINT, self._handler)
+
+
 class WatchedFile(io.RawIOBase):
     """A binary file that reports to a Progress how much of it was read, and can show its first bytes beforehand."""
 

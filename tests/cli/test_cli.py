@@ -875,6 +875,29 @@ def test_large_value_is_announced_before_it_is_decoded(words: list[str], monkeyp
     assert "geheim" not in screen.err
 
 
+@pytest.mark.parametrize("ignored", [False, True])
+def test_ctrl_c_ends_the_decoding_of_a_large_value_at_once(ignored: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a large value is decoded Ctrl-C kills, before and after it is an exception; where it is ignored it stays so."""
+    put("a.json", 1)
+    seen: list[Any] = []
+    load = _formats.FileFormat.load
+
+    def watched(*args: Any) -> Any:
+        seen.append(signal.getsignal(signal.SIGINT))
+        return load(*args)
+
+    monkeypatch.setattr(_formats.FileFormat, "load", watched)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN if ignored else signal.default_int_handler)
+    try:
+        assert run("show", "a.json").out == "1\n"
+        monkeypatch.setattr(_formats, "LONG", {"json": 1})
+        assert run("show", "a.json").out == "1\n"
+        assert signal.getsignal(signal.SIGINT) is seen[0]
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert seen == [signal.SIG_IGN] * 2 if ignored else [signal.default_int_handler, signal.SIG_DFL]
+
+
 def test_large_output_comes_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
     """A value of many parts is printed while it is laid out, and is the same JSON."""
     value = [{"n": n, "\u202e": None} for n in range(30_000)]
