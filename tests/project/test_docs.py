@@ -160,6 +160,14 @@ def test_no_link_leads_nowhere(name: str) -> None:
     assert dead == []
 
 
+@pytest.mark.parametrize("name", ["docs/index.md", "docs/how-to/index.md"])
+def test_no_index_differs_from_the_sidebar(name: str) -> None:
+    """An index links to the pages of the sidebar, all of them, in the same order."""
+    sidebar = [line for block in blocks(read(name)) if block.language == "{toctree}" for line in block.lines]
+    pages = [f"{line}.md" for line in sidebar if line and not line.startswith(":")]
+    assert re.findall(r"\]\(([^)#]+)\)", read(name)) == pages
+
+
 def test_no_dependency_is_without_a_reason() -> None:
     """Each package that an extra asks for is named where the architecture says why."""
     with (ROOT / "pyproject.toml").open("rb") as file:
