@@ -93,7 +93,7 @@ def _builtin(name: str) -> "Any":
         if package is None:
             raise  # of the standard library: no package to install is missing
         raise MissingLibraryError(
-            f'format "{name}" needs the package {package}: pip install "atomic_store[{name}]" ({error})'
+            f'format "{name}" needs the package {package}: pip install "atomic-store[{name}]" ({error})'
         ) from error
 
 

@@ -64,7 +64,7 @@ def library() -> ModuleType:
     try:
         import bson
     except ImportError as error:
-        raise MissingLibraryError(f'format "bson" needs a package: pip install "atomic_store[bson]" ({error})') from error
+        raise MissingLibraryError(f'format "bson" needs a package: pip install "atomic-store[bson]" ({error})') from error
     if usable(bson):
         return bson
     raise MissingLibraryError(

@@ -319,7 +319,7 @@ def hint(error: TypeError, value: "Any") -> None:
         if any(hasattr(kind, mark) for mark in _MARKS) or kind.__name__ in _KEPT_BY_TYPE:
             error.add_note(
                 f"JSON has no {kind.__name__}, but open(..., type=...) with the type of the whole value stores and "
-                'loads it as such: pip install "atomic_store[typed]"'
+                'loads it as such: pip install "atomic-store[typed]"'
             )
             return
         if isinstance(item, dict):

@@ -195,7 +195,7 @@ def test_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> No
     """A format whose package is not installed is no mistake in the command line: the code is another one."""
     pretend_missing(monkeypatch, "tomlkit", "toml")
     assert run("show", "a.toml").code == 1
-    assert "atomic_store[toml]" in run("show", "a.toml").err
+    assert "atomic-store[toml]" in run("show", "a.toml").err
 
 
 def test_error_for_machines_is_json_and_debug_shows_where() -> None:

@@ -601,7 +601,7 @@ def test_missing_bson_says_how_to_install_it(path: Path, monkeypatch: pytest.Mon
         atomic_store.open(path, format="bson")
     assert isinstance(caught.value, ImportError)
     assert isinstance(caught.value, ValueError)
-    assert ('"atomic_store[bson]"' in str(caught.value)) is (installed is None)
+    assert ('"atomic-store[bson]"' in str(caught.value)) is (installed is None)
     monkeypatch.undo()
     assert round_trip(path, {"a": 1}, "bson") == {"a": 1}  # a failure is not remembered
 

@@ -78,7 +78,7 @@ def test_suffix_counts_only_if_asked_to(tmp_path: Path) -> None:
 def test_missing_package_says_how_to_install_it(path: Path, format: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without its package a format is a MissingLibraryError at open(), with the extra that installs it."""
     pretend_missing(monkeypatch, PACKAGES[format], format)
-    with pytest.raises(MissingLibraryError, match=rf'pip install "atomic_store\[{format}\]"') as caught:
+    with pytest.raises(MissingLibraryError, match=rf'pip install "atomic-store\[{format}\]"') as caught:
         atomic_store.open(path, format=format)
     assert PACKAGES[format] in str(caught.value)
     assert isinstance(caught.value.__cause__, ImportError)

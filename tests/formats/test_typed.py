@@ -607,7 +607,7 @@ def test_absent_msgspec_says_how_to_install_it(path: Path, monkeypatch: pytest.M
     """Without msgspec type= is a MissingLibraryError before any reading; pickle and pydantic's types do without it."""
     monkeypatch.setitem(sys.modules, "msgspec", None)
     for type, default in ((State, State()), (Owner, Owner("a")), (Place, {}), (int, 1), (list[int], [])):
-        with pytest.raises(MissingLibraryError, match=r'needs the package msgspec: pip install "atomic_store\[typed\]"'):
+        with pytest.raises(MissingLibraryError, match=r'needs the package msgspec: pip install "atomic-store\[typed\]"'):
             atomic_store.open("no/such/directory/file", default, type=type)
     assert round_trip(State(), State, "pickle") == State()
     assert round_trip(Model(), Model) == Model()

@@ -485,9 +485,9 @@ def test_zstd_that_is_not_there_says_how_to_install_it(monkeypatch: pytest.Monke
     """Without either module zstd is a MissingLibraryError with the line that installs it; so is a suffix .zst."""
     monkeypatch.setitem(sys.modules, "compression.zstd", None)
     monkeypatch.setitem(sys.modules, "backports.zstd", None)
-    with pytest.raises(MissingLibraryError, match=r'pip install "atomic_store\[zstd\]"'):
+    with pytest.raises(MissingLibraryError, match=r'pip install "atomic-store\[zstd\]"'):
         Compressed("json", "zstd")
-    with pytest.raises(MissingLibraryError, match=r'pip install "atomic_store\[zstd\]"'):
+    with pytest.raises(MissingLibraryError, match=r'pip install "atomic-store\[zstd\]"'):
         atomic_store.open("no/such/directory/value.json.zst", format="auto")
 
 

@@ -219,7 +219,7 @@ def _zstd(level: int | None) -> tuple[Callable[[], Any], Callable[[], Any]]:
             import backports.zstd as zstd  # type: ignore[no-redef,unused-ignore]
         except ImportError as error:
             raise MissingLibraryError(
-                f'method "zstd" needs Python 3.14 or the package backports.zstd: pip install "atomic_store[zstd]" ({error})'
+                f'method "zstd" needs Python 3.14 or the package backports.zstd: pip install "atomic-store[zstd]" ({error})'
             ) from error
     return lambda: zstd.ZstdCompressor(level=level), zstd.ZstdDecompressor
 
