@@ -26,7 +26,7 @@ text = False
 
 
 def public() -> Any:
-    """What `store.format` shows: as in 0.0.1 for PyPI's bson, the module itself for pymongo's."""
+    """Return the value of `store.format`: as in 0.0.1 for PyPI's bson, the module itself for pymongo's."""
     module = library()
     return WrapBinaryFormat(module) if hasattr(module, "dumps") else module
 
@@ -56,7 +56,7 @@ def load(file: Any, **kwargs: Any) -> Any:
 
 
 def library() -> ModuleType:
-    """Give the installed bson module.
+    """Return the installed bson module.
 
     Raises:
         MissingLibraryError: there is none, or what is left of one.
@@ -74,7 +74,7 @@ def library() -> ModuleType:
 
 
 def usable(module: ModuleType) -> bool:
-    """Say whether a module called bson offers one of the two interfaces."""
+    """Return whether a module called bson offers one of the two interfaces."""
     pairs = (("dumps", "loads"), ("encode", "decode"))
     return any(all(callable(getattr(module, name, None)) for name in pair) for pair in pairs)
 

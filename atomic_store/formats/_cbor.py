@@ -41,7 +41,7 @@ _SECONDS = re.compile(rb"T\d\d:\d\d:\d\d(\.\d+)?([+-]\d\d:\d\d|Z):\d\d")  # cbor
 
 
 def public() -> Any:
-    """What `store.format` shows."""
+    """Return the value of `store.format`."""
     return "cbor"
 
 

@@ -32,9 +32,9 @@ _HANGS = "cbor"  # the load() of this old package never returns from a truncated
 
 
 class Foreign:
-    """Two functions that somebody else has written, in the shape of our modules.
+    """Two functions of a program or package, with the attributes and functions of the modules of this package.
 
-    They may speak text or bytes. load() is given bytes and, if it refuses those, text; what has worked once is remembered.
+    They work on text or on bytes. load() is given bytes and, if it refuses them, text; the kind that worked is remembered.
     """
 
     damage = None
@@ -53,11 +53,11 @@ class Foreign:
         self._wrote_text: bool | None = None  # None: no dump has succeeded yet
 
     def public(self) -> Any:
-        """What `store.format` shows."""
+        """Return the value of `store.format`."""
         return self._public
 
     def text(self, value: Any) -> bool:
-        """Say whether this value is written as text: whether it comes as str."""
+        """Return whether this value is written as str."""
         new = self._tried(value)
         return new is not None and bool(new.spoke_text)
 
@@ -132,7 +132,7 @@ class Foreign:
             given.take_back()
 
     def _takes_without_keywords(self, content: bytes, file: Any) -> bool:
-        """Say whether the format takes the bytes without load_kwargs: then those, and not the bytes, are what fails."""
+        """Return whether a load without load_kwargs succeeds: then the keywords fail, and not the bytes."""
         try:
             self._decode(content, [], file, {})
         except Exception:
@@ -140,19 +140,19 @@ class Foreign:
         return True
 
     def _is_nothing(self, value: Any) -> bool:
-        """Say whether the format writes nothing for this value, such as [] in CSV."""
+        """Return whether the format writes nothing for this value, as CSV for []."""
         new = self._tried(value)
         return new is not None and not new.written
 
     def _is_empty_for(self, value: Any, kwargs: dict[str, Any]) -> bool:
-        """Say whether an empty file loads as this very value."""
+        """Return whether an empty file loads as this value."""
         try:
             return bool(self._decode(b"", [], None, kwargs) == value)
         except Exception:
             return False
 
     def _tried(self, value: Any) -> DumpFile | None:
-        """Dump the value into memory, to see what comes; None: the format refuses it."""
+        """Dump the value into memory, to see what is written; None if the format refuses it."""
         new = DumpFile(io.BytesIO(), self._is_binary)
         try:
             self._write(value, new)
@@ -162,7 +162,7 @@ class Foreign:
 
 
 def adapt(format: Any, is_binary: bool | None, label: str | None) -> Foreign:
-    """Put a format into the shape of our modules.
+    """Return a format with the attributes and functions of the modules of this package.
 
     Raises:
         FormatError: it has no two functions that belong together; the message lists what was found.
@@ -176,7 +176,7 @@ def adapt(format: Any, is_binary: bool | None, label: str | None) -> Foreign:
 
 
 def find(format: Any) -> Foreign:
-    """Find the two functions of a format object."""
+    """Return the two functions of a format object. Raises FormatError."""
     label = _label(format)
     if isinstance(format, tuple) and len(format) == 2 and all(map(callable, format)):
         dumps, loads = format
@@ -255,12 +255,12 @@ def _label(format: Any) -> str:
 
 
 def _is_mismatch(error: BaseException) -> bool:
-    """Say whether an error looks like "bytes given where str is needed", or the other way round."""
+    """Return whether an error may mean "bytes given where str is needed", or the other way round."""
     return isinstance(error, TypeError | AttributeError)
 
 
 def _best_error(errors: list[Exception]) -> Exception:
-    """Of the errors of one or two tries, choose the one about the content; the other is in its context or ours."""
+    """Return the error about the content, of those of one or two tries; the other one is in its context."""
     if len(errors) > 1 and is_verdict(errors[0]) and not is_verdict(errors[1]):
         return errors[0]
     return errors[-1]

@@ -23,7 +23,7 @@ msgpack: Any = untyped
 
 
 def public() -> Any:
-    """What `store.format` shows."""
+    """Return the value of `store.format`."""
     return "msgpack"
 
 

@@ -26,7 +26,7 @@ PROTOCOL = 4
 
 
 def public() -> Any:
-    """What `store.format` shows."""
+    """Return the value of `store.format`."""
     return pickle
 
 

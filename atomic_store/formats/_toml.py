@@ -32,7 +32,7 @@ text = True
 
 
 def public() -> Any:
-    """The value of `store.format`."""
+    """Return the value of `store.format`."""
     return "toml"
 
 

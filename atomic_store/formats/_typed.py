@@ -45,7 +45,7 @@ class TypedCodec:
         self._converter = _converter(type, codec.objects)
 
     def __getattr__(self, name: str) -> Any:
-        """Give what the codec inside has: its format, label and keywords."""
+        """Return an attribute of the codec inside: its format or label."""
         return getattr(self._codec, name)
 
     def dump(self, value: Any, file: Any, dump_kwargs: Any = None, load_kwargs: Any = None) -> None:
@@ -91,7 +91,7 @@ class TypedCodec:
             ) from error
 
     def _plain(self, value: Any) -> Any:
-        """Give the plain data of a value, if that is of the type and would come back as it is."""
+        """Return the plain data of a value. Raises an exception unless it is of the type and would come back as it is."""
         _Checked(self.type).from_plain(value)
         plain = self._converter.to_plain(value)
         again = self._converter.from_plain(plain)
@@ -102,7 +102,7 @@ class TypedCodec:
 
 
 def name_of(type: Any) -> str:
-    """Give the name of a type, as short as it is clear."""
+    """Return the name of a type, with its arguments if it has any."""
     return getattr(type, "__name__", None) or str(type) if not getattr(type, "__args__", None) else str(type)
 
 
@@ -185,7 +185,7 @@ class _ByMsgspec:
         self._type = type
         self._msgspec = msgspec
         try:
-            msgspec.json.Decoder(type)  # reads the whole type, and complains of what cannot be one
+            msgspec.json.Decoder(type)  # raises for what it cannot convert
         except Exception as error:
             raise _no_type(type, "msgspec", error) from error
 
@@ -216,7 +216,7 @@ class _ByPydantic:
 
 
 def _as_lists(plain: Any) -> Any:
-    """Give plain data with lists for tuples, as it is loaded: else Verified would complain of those."""
+    """Return plain data with lists for tuples, as it will be loaded: Verified would refuse the tuples."""
     if plain.__class__ is dict:
         return {key: _as_lists(value) for key, value in plain.items()}
     return [_as_lists(item) for item in plain] if plain.__class__ in (list, tuple) else plain
@@ -244,7 +244,7 @@ def _model(type: Any) -> _ByPydantic:
 
 
 def _is_one(value: Any, type: Any) -> bool:
-    """Say whether a value is of a type, as far as can be seen without looking inside."""
+    """Return whether a value is of a type, without a look inside it."""
     origin = get_origin(type)
     if origin in (Union, UnionType):
         return any(_is_one(value, each) for each in get_args(type))
@@ -353,7 +353,7 @@ def _is_pydantic(type: Any) -> bool:
 
 
 def _told(error: Exception) -> str:
-    """Give the error with the place inside the value: msgspec says it, pydantic keeps it as a tuple."""
+    """Return an error's text with the place inside the value: msgspec's text has it, pydantic keeps it as a tuple."""
     if not hasattr(error, "errors"):
         return describe(error)
     told: Any = error

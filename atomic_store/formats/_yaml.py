@@ -40,7 +40,7 @@ TEXT = 64  # characters of a text that count as one more item
 
 
 def public() -> Any:
-    """What `store.format` shows."""
+    """Return the value of `store.format`."""
     return "yaml"
 
 
@@ -116,7 +116,7 @@ class Constructor(RoundTripConstructor):
         return super().construct_document(node)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
     def check_mapping_key(self, node: Any, key_node: Any, mapping: Any, key: Any, value: Any) -> bool:
-        """Say whether the key is new, or may be there again.
+        """Return whether the key is new, or may be repeated.
 
         ruamel.yaml's own message holds both values in full, and one that aliases make of some lines can
         be terabytes of text.

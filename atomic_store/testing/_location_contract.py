@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class LocationContract:
-    """What every location must do, as a suite for pytest: subclass it, and give the four methods.
+    """What every location must do, as a suite for pytest: subclass it, and define the four methods.
 
     >>> class TestMemory(LocationContract):
     ...     def make(self):
@@ -39,15 +39,15 @@ class LocationContract:
     """
 
     def make(self) -> Location:
-        """Give a location whose place holds nothing; each call another place."""
+        """Return a location where nothing is stored, another one at each call."""
         raise NotImplementedError
 
     def again(self, location: Any) -> Location:
-        """Give a location of the same place, as another program would make it."""
+        """Return a location of the same place, as another program would make it."""
         raise NotImplementedError
 
     def peek(self, location: Any) -> bytes | None:
-        """Give the bytes that are stored, None where nothing is."""
+        """Return the bytes that are stored, None if nothing is."""
         raise NotImplementedError
 
     def poke(self, location: Any, content: bytes | None) -> None:

@@ -53,7 +53,7 @@ class Memory(Location):
         return None if self.content is None else _Stored(self._path, self.content)
 
     def version(self, known: object = None) -> object:  # noqa: ARG002 - a version costs nothing here
-        """Say which version is stored now: the bytes themselves."""
+        """Return the version that is stored now: the bytes themselves."""
         return self.content
 
     def replace(self, expected: object = ANY, exact: bool = False) -> _Replacement:  # noqa: ARG002 - as above
@@ -74,7 +74,7 @@ class Memory(Location):
         return f"{self._path}.corrupt-{len(self.asides)}"
 
     def lock(self, timeout: float | None = None) -> Lock:
-        """Take the lock of this place, waiting for at most `timeout` seconds.
+        """Acquire the lock of this place, waiting for at most `timeout` seconds.
 
         Raises:
             LockTimeout: another thread held it for longer.
@@ -148,7 +148,7 @@ class _MemoryLock(Lock):
         self._thread = threading.get_ident()
 
     def release(self) -> None:
-        """Give the lock back; the child's copy of a place has nobody to give it to."""
+        """Release the lock; in a child process, whose memory is a copy, nothing is to be released."""
         if not self.lost:
             self._place.give_back(self)
 
@@ -190,11 +190,9 @@ class _Stored(StoredFile):
         return self._content
 
     def readable(self) -> bool:
-        """Say yes."""
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int:
-        """Read what comes next into the buffer."""
         return self._memory.readinto(buffer)
 
 
@@ -211,11 +209,9 @@ class _New(StoredFile):
         return self._version
 
     def writable(self) -> bool:
-        """Say yes."""
         return True
 
     def write(self, data: ReadableBuffer) -> int:
-        """Take all of the bytes."""
         if self.closed:
             raise ValueError(f"write to the closed file of {self.name!r}")
         view = memoryview(data).cast("B")
@@ -223,7 +219,6 @@ class _New(StoredFile):
         return len(view)
 
     def tell(self) -> int:
-        """Say how many bytes were written."""
         return len(self._buffer)
 
     def seal(self) -> bytes:

@@ -285,6 +285,38 @@ def test_signature_of_another_store_is_refused() -> None:
     refused(one[:end] + two[end:], Signed("json", KEY), SignatureError)
 
 
+def signed_as_before(body: bytes) -> bytes:
+    """Sign as older versions did: with the key itself, whatever the format."""
+    return body + Signed.MARK + hmac.new(KEY, body, "sha256").hexdigest().encode() + b"\n"
+
+
+def test_bytes_signed_for_one_format_do_not_pass_for_another() -> None:
+    """Another format, another context or none under the same key is a SignatureError; nothing is decoded."""
+    one = Signed("cbor", KEY, "notes")
+    content = written(["harmless"], one)
+    assert read(content, Signed("cbor", KEY, b"notes")) == ["harmless"]
+    assert read(content, Signed(Verified("cbor"), KEY, "notes")) == ["harmless"]
+    for other in (
+        Signed("pickle", KEY, "notes"),
+        Signed("cbor", KEY),
+        Signed("cbor", KEY, "cache"),
+        Signed("json", KEY, "notes"),
+    ):
+        refused(content, other, SignatureError)
+    refused(signed_as_before(pickle.dumps(1)), Signed("pickle", KEY), SignatureError)
+    refused(signed_as_before(b"[1]"), Signed("json", KEY, "notes"), SignatureError)
+    refused(signed_as_before(b"[1]"), Signed((json.dumps, json.loads), KEY), SignatureError)
+    with pytest.raises(FormatError, match="context should be"):
+        Signed("json", KEY, 5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("format", ["json", None, "yaml", Versioned("json", 0)], ids=str)
+def test_file_signed_by_an_older_version_is_read_where_that_is_safe(format: Any) -> None:
+    """What was signed before the format was part of the signature is loaded if its format runs no code."""
+    assert read(signed_as_before(b"[1]"), Signed(format, KEY)) == [1]
+    assert read(signed_as_before(b"[1]"), Signed(format, [OTHER, KEY])) == [1]
+
+
 def test_older_file_of_the_same_key_is_not_noticed() -> None:
     """What Signed does not do: an earlier file, or another store's, that was put back as a whole is accepted."""
     earlier = written("earlier", Signed("json", KEY))
