@@ -281,7 +281,8 @@ class AtomicStore(Generic[T]):
             AtomicStoreError: entered inside the function given to update().
             LoadError, OSError: what is new cannot be read.
         """
-        exit, self._coming = self._coming, None
+        coming, self._coming = self._coming, None
+        exit = coming[1] if coming is not None and coming[0] == _thread.get_ident() else None
         if self._exits:
             self._close_left_blocks()
         self._require_no_step("a block")
@@ -289,7 +290,8 @@ class AtomicStore(Generic[T]):
             self._enter_outermost()
         elif self._failed and self._raises and self.level == 0 and self._state != _ASSIGNED:
             self._take(self._read(self._exact))  # a block or a commit has failed, and others may have been faster
-        self._exits.append(exit[1] if exit is not None and exit[0] == _thread.get_ident() else None)
+        # No call from here on: a signal handler that raised after one would leave the lock held.
+        self._exits += [exit]
         self.level += 1
         return self
 
@@ -309,8 +311,8 @@ class AtomicStore(Generic[T]):
         if self.level <= 0:
             raise AtomicStoreError(f"the store {self.path!r} was left more often than entered")
         self.level -= 1  # before anything that an interrupt could keep from happening
-        self._forget_exit(exit)
         try:
+            self._forget_exit(exit)
             if self._held is not None:
                 self._require_not_lost(self._held)
                 # A generator may be left by another thread than the one that entered: the block moves along.
@@ -321,7 +323,12 @@ class AtomicStore(Generic[T]):
                 self.commit()
         finally:
             if self.level == 0:
-                self._end_block()
+                self._exits = []
+                if self._state == _DELETED:
+                    self._state = _CLEAN
+                # No call before: the lock is a local name now, and unlocks itself if an interrupt drops it.
+                held, self._held = self._held, None
+                self._give_back(held)
 
     if TYPE_CHECKING:
         __exit__ = _leave
@@ -591,10 +598,7 @@ class AtomicStore(Generic[T]):
                 held.release()
             raise
 
-    def _end_block(self) -> None:
-        if self._state == _DELETED:
-            self._state = _CLEAN
-        held, self._held = self._held, None
+    def _give_back(self, held: "Lock | None") -> None:
         if held is not None:
             held.release()
             if held.lost:
@@ -605,10 +609,14 @@ class AtomicStore(Generic[T]):
         left = [exit for exit in self._exits if exit is not None and exit() is None]
         for exit in left:
             self._exits.remove(exit)
-            self.level -= 1
-            self._failed = True
+            if len(self._exits) < self.level:  # else a Ctrl-C came after the level was counted down
+                self.level -= 1
+                self._failed = True
         if left and self.level == 0:
-            self._end_block()
+            if self._state == _DELETED:
+                self._state = _CLEAN
+            held, self._held = self._held, None
+            self._give_back(held)
 
     def _forget_exit(self, exit: "_Exit | None") -> None:
         """Forget the block that is left: the one whose _Exit is called, or the innermost that was not entered by `with`."""

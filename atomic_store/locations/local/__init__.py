@@ -180,11 +180,13 @@ class LocalFile(Location):
         """
         with Change(self, version) as change:
             directory, name = change.find(), change.name
-            aside = _reserve(directory, name, f".corrupt-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
+            aside, reserved = _reserve(directory, name, f".corrupt-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
             try:
                 replace(directory.prefix + name, directory.prefix + aside, directory.dir_fd)
             except BaseException as error:
-                unlink(directory.prefix + aside, directory.dir_fd)  # it is empty, and ours
+                # After an interrupt it may be what was renamed, which nothing deletes.
+                if os.stat(directory.prefix + aside, dir_fd=directory.dir_fd, follow_symlinks=False).st_ino == reserved:
+                    unlink(directory.prefix + aside, directory.dir_fd)
                 if isinstance(error, FileNotFoundError):
                     raise conflict(self.given, version, None) from None
                 raise
@@ -298,7 +300,7 @@ class LocalFile(Location):
     def require_safe(self, directory: Directory, status: os.stat_result) -> None:
         """Raise PermissionError if the path to an open directory leads over a symlink that another user may have planted."""
         found = status.st_dev, status.st_ino
-        walked = os.lstat(_walk(directory.path))
+        walked = _look(_walk(directory.path))
         if found != (walked.st_dev, walked.st_ino):
             raise OSError(errno.ESTALE, f"{directory.path!r} was replaced while it was opened", directory.path)
         self.safe = found
@@ -688,19 +690,23 @@ def refuse_special(status: os.stat_result | None, path: "Any") -> None:
         raise OSError(errno.EINVAL, "should be a plain file and is a device, pipe or socket", path)
 
 
-def _reserve(directory: Directory, name: str, suffix: str) -> str:
-    """Create an empty file under the first free name, which a rename then replaces; return the name."""
-    file, number = Descriptor(), 0
+def _reserve(directory: Directory, name: str, suffix: str) -> tuple[str, int]:
+    """Create an empty file under the first free name, which a rename then replaces; return the name, and the inode."""
+    file, number, inode = Descriptor(), 0, None
     while True:
         marked = f"{suffix}-{number}" if number else suffix
         aside = fitted(name, marked, directory.path) + marked
         try:
-            file.open(directory.prefix + aside, CREATE, 0o600, directory.dir_fd)
-            return aside
+            inode = os.fstat(file.open(directory.prefix + aside, CREATE, 0o600, directory.dir_fd)).st_ino
+            file.close()
+            return aside, inode
         except FileExistsError:
             number += 1
-        finally:
-            file.close()
+        except BaseException:
+            if file or inode is not None:
+                file.close()
+                unlink(directory.prefix + aside, directory.dir_fd)
+            raise
 
 
 def _move_back(directory: Directory, aside: str, name: str) -> bool:
@@ -792,6 +798,15 @@ def refuse_foreign(link: str, status: os.stat_result) -> None:
         )
 
 
+def _look(directory: str) -> os.stat_result:
+    """Return the status of a directory on the way to a file, or of a symlink in its place."""
+    try:
+        return os.lstat(directory)
+    except OSError as error:
+        why = f"lstat() of the directory {directory!r} must show that no other user may have planted a link there"
+        raise explained(error, why) from error
+
+
 def _walk(directory: str) -> str:
     """Return the path of a directory without symlinks, each of which was looked at."""
     done, links = "/" if directory.startswith("/") else "", 0
@@ -801,7 +816,7 @@ def _walk(directory: str) -> str:
         if part in ("", "."):
             continue
         path = done + part
-        status = os.lstat(path)
+        status = _look(path)
         if not stat.S_ISLNK(status.st_mode):
             done = path + "/"
             continue

@@ -98,7 +98,14 @@ class SidecarLock(Lock, Descriptor):
 
 
 def _all() -> "list[SidecarLock]":
-    return [lock for lock in (each() for each in list(_noted.values())) if lock is not None]
+    found = []
+    for number, each in list(_noted.items()):
+        lock = each()
+        if lock is None:  # dropped by an interrupt
+            _noted.pop(number, None)
+        else:
+            found.append(lock)
+    return found
 
 
 def _after_fork() -> None:
@@ -169,13 +176,14 @@ def is_held(real: str) -> bool:
     if not mine:
         return False
     sidecar = hidden(real, ".lock")
-    if any(lock.path == sidecar for lock in mine):
+    # Lists, no generators: what a signal handler raises as a generator is closed, Python throws away.
+    if sidecar in [lock.path for lock in mine]:
         return True
     try:
         status = os.lstat(sidecar)
     except FileNotFoundError:
         return False
-    return any(lock.key == (status.st_dev, status.st_ino) for lock in mine)
+    return (status.st_dev, status.st_ino) in [lock.key for lock in mine]
 
 
 def _open(lock: "SidecarLock", real: str, data: "os.stat_result | None", name: "Any", mode: int | None) -> None:
@@ -281,7 +289,7 @@ def _wait(lock: "SidecarLock", deadline: float | None, name: "Any", timeout: flo
     delay = FIRST_DELAY
     while True:
         rivals = [other for other in _all() if other.key == lock.key and other.number < lock.number]
-        if any(other.mine for other in rivals):
+        if True in [other.mine for other in rivals]:
             raise LockError(
                 f"cannot lock {name!r}: this thread holds its lock already, through another store, another task or the code "
                 "that a signal handler has interrupted; waiting for itself it would wait for ever. Use one store, or leave "

@@ -154,7 +154,9 @@ class Descriptor(io.RawIOBase):
     def close_fd(self) -> None:
         """Close the descriptor, once."""
         while self._fds:
-            os.close(self._fds.pop())  # close(2) frees the number even when it fails
+            # Forgotten first, by an assignment: after pop() a signal handler may raise, and the descriptor leaks.
+            fd, self._fds = self._fds[-1], self._fds[:-1]
+            os.close(fd)  # close(2) frees the number even when it fails
 
     def close(self) -> None:
         """Close a descriptor that was only read, locked or synced: an error of that close means nothing."""
