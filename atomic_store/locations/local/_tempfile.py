@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
 
-partial: "Any" = _partial
+partial: "Any" = _partial  # pyright: ignore[reportUnknownVariableType]
 
 
 def _flags(*names: str) -> int:
