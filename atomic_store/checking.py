@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from . import locations
+from .store import locate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,5 +78,5 @@ def check(location: Path) -> Report:
         NotImplementedError: it is a place of a kind that cannot be checked.
         OSError: it is a directory or a device, or its links go round in a circle.
     """
-    place = locations.resolve(location)
+    place = locate(location)
     return Report(place.path, place.probe())

@@ -8,9 +8,9 @@ import sys
 import time
 from _weakref import ref
 
-from . import formats, locations
+from . import formats
 from .errors import AtomicStoreError, ConflictError, LoadError, LockError, UncertainCommitError, logger
-from .locations import ANY
+from .locations import ANY, Location, scheme_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Generic, TypeVar
 
-    from .locations import Location, Lock, StoredFile
+    from .locations import Lock, StoredFile
 
     R = TypeVar("R")
     T = TypeVar("T")
@@ -38,6 +38,7 @@ else:
 _ATTEMPTS = 50  # of update() where another thing than a lock must settle which program comes first
 _IMMUTABLE = frozenset((type(None), bool, int, float, str, bytes))
 _DEBUG = 10  # logging.DEBUG, which this module must not import
+_local: "Any" = None  # the module locations.local, once a store has asked for it
 _aside: "Any" = None  # the module _quarantine, once a store has asked for it
 _CLEAN, _ASSIGNED, _DELETED = "clean", "assigned", "deleted"
 
@@ -136,7 +137,7 @@ class AtomicStore(Generic[T]):
         on_conflict: str | None = None,
         on_corrupt: str = "raise",
     ) -> None:
-        self._location = locations.resolve(path)
+        self._location = locate(path)
         self._type = type
         self._resolve(format, is_binary, self._location)
         self.load_kwargs: dict[str, Any] = {} if load_kwargs is None else _keywords("load_kwargs", load_kwargs)
@@ -345,7 +346,7 @@ class AtomicStore(Generic[T]):
         held = self._held
         if held is not None and held.mine:
             raise AtomicStoreError(f"the store {self.path!r} holds the lock of its place: leave the block, then assign path")
-        location = locations.resolve(path)
+        location = locate(path)
         if self._locks:
             self._alone(lambda: self._move(location))
         else:
@@ -664,6 +665,26 @@ class AtomicStore(Generic[T]):
         took = (time.perf_counter() - began) * 1000
         known = "?" if size is None else size
         log.debug("%s %r: %s bytes, format %s, %.1f ms", step, self.path, known, self._codec.label, took)
+
+
+def locate(path: "Path") -> Location:
+    """Return the location that `path` names; nothing is opened or looked at yet.
+
+    Raises:
+        TypeError: `path` is neither a path nor a location.
+        LocationError: no such place can exist.
+    """
+    if type(path) is not str and isinstance(path, Location):
+        return path
+    if scheme_of(path) == "s3":
+        from .locations.s3 import from_url
+
+        return from_url(str(path))
+    global _local
+    if _local is None:
+        from .locations import local as _local  # an import line takes 2 us, even if all is loaded
+    found: Location = _local.LocalFile(path)
+    return found
 
 
 def _copy(default: "Any") -> "Any":

@@ -5,9 +5,9 @@ from __future__ import annotations
 import errno
 import io
 
-from . import locations
 from .errors import AtomicStoreError, ConflictError
 from .locations import ANY
+from .store import locate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class AtomicWrite(Generic[F]):
             raise ValueError(f'mode should be "wb" or "w", not {mode!r}: nothing is read, and nothing appended')
         if overwrite not in (True, False):
             raise TypeError(f"overwrite should be True or False, not {overwrite!r}")
-        self._location = locations.resolve(location)
+        self._location = locate(location)
         self._mode = mode
         self._overwrite = overwrite
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sys
 
-from .. import locations
 from ..errors import ConflictError
 from ..locations import ANY
+from ..store import locate
 from ._formats import StandardInput, for_new, no_field, nothing_at, publish, read, writable
 from ._terminal import CommandError, Progress, compact, message_of, painted, say, visible, write_bytes, write_out
 
@@ -227,7 +227,7 @@ def _read(args: argparse.Namespace) -> tuple[Stored, Any]:
 
 
 def _source(text: str) -> Any:
-    return StandardInput() if text == "-" else locations.resolve(text)
+    return StandardInput() if text == "-" else locate(text)
 
 
 def _mode(source: str) -> int | None:

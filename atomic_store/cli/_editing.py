@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 
-from .. import locations
 from ..errors import LoadError
 from ..formats import wrappers
 from ..locations import ANY
+from ..store import locate
 from ._formats import mistake_in, publish
 from ._json import in_lines, loads
 from ._terminal import CommandError, Terminated, one_line, warn
@@ -224,7 +224,7 @@ class Workspace:
         """Replace the file by a text, with lines before it that are not part of it."""
         lines = [line for note in notes for line in one_line(note).splitlines()]
         self._header = [f"# atomic-store: {line}".encode("utf-8", "backslashreplace") for line in lines]
-        publish(locations.resolve(self.path), ANY, b"".join(line + b"\n" for line in self._header) + text)
+        publish(locate(self.path), ANY, b"".join(line + b"\n" for line in self._header) + text)
 
     def _typed(self) -> bytes:
         """Return the text without those lines."""

@@ -6,9 +6,10 @@ import io
 import os
 import sys
 
-from .. import formats, locations
+from .. import formats
 from ..errors import FormatError, LoadError, MissingLibraryError, describe
 from ..formats import wrappers
+from ..store import locate
 from ._terminal import PIECE, CommandError, Killable, Progress, WatchedFile, cause_of, warn
 
 TYPE_CHECKING = False
@@ -345,7 +346,7 @@ def writable(text: str, mode: int | None = None) -> Any:
     """
     if text == "-":
         raise CommandError(2, "this command changes a place, and - is none: give a file's path, or s3://bucket/key")
-    location: Any = locations.resolve(text)
+    location: Any = locate(text)
     if "ATOMIC_STORE_LOCK" in os.environ:
         from ._locking import inherit_lock
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import sys
 
-from .. import locations
 from ..errors import LockError
+from ..store import locate
 from ._terminal import CommandError
 
 TYPE_CHECKING = False
@@ -31,7 +31,7 @@ def run_locked(place: str, timeout: float | None, command: list[str]) -> NoRetur
     """
     if not command:
         raise CommandError(2, "the command is missing: atomic-store run --lock STORE -- COMMAND")
-    location: Any = locations.resolve(place)
+    location: Any = locate(place)
     if not location.has_lock:
         raise LockError(f"there are no locks at {place!r}; `set` and `edit` lose no change there without one")
     if not inherit_lock(location):

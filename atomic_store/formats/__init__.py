@@ -44,7 +44,9 @@ def resolve(format: "Any" = None, is_binary: bool | None = None, type: "Any" = N
         raise FormatError(f"is_binary should be None, True or False, not {is_binary!r}")
     name = _name(format)
     if isinstance(name, str) and name in NAMES and is_binary is None:
-        codec = _codecs[name] = Codec(_builtin(name))
+        codec = Codec(_builtin(name))
+        if name == "json":
+            _codecs[name] = codec
     else:
         from ._foreign import adapt
 
@@ -97,13 +99,10 @@ def _builtin(name: str) -> "Any":
         ) from error
 
 
-_loaded: "dict[str, Any]" = {}
 _codecs: "dict[str, Codec]" = {}
 
 
 def _module(name: str) -> "Any":
-    if name in _loaded:
-        return _loaded[name]  # an import line takes 2 us, even if all is loaded
     # Literal imports: programs that freeze a package (PyInstaller, cx_Freeze, Nuitka) look for them.
     found: Any
     match name:
@@ -121,7 +120,6 @@ def _module(name: str) -> "Any":
             from . import _msgpack as found
         case _:
             from . import _cbor as found
-    _loaded[name] = found
     return found
 
 

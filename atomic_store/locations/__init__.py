@@ -1,4 +1,4 @@
-"""Where bytes live: what a location is, and which one a path or URL names."""
+"""Where bytes live: what a location is, and which kind of location a path or URL names."""
 
 import io
 import os
@@ -239,31 +239,26 @@ class Lock(ABC):
         """Give the lock back; in a child after a fork, do nothing. Raises nothing."""
 
 
-_local: "Any" = None
-
-
-def resolve(path: "str | bytes | os.PathLike[str] | os.PathLike[bytes] | Location") -> "Location":
-    """Return the location that `path` names; nothing is opened or looked at yet.
+def scheme_of(path: "str | bytes | os.PathLike[str] | os.PathLike[bytes]") -> str:
+    """Return which module of this folder makes the location that `path` names: "local" or "s3".
 
     A str that begins with a scheme and "://" is a URL, anything else a path of this machine.
 
     Raises:
-        TypeError: `path` is neither a path nor a location.
         LocationError: no such place can exist.
     """
     if isinstance(path, str):
         scheme, separator, _ = path.partition("://")
         if separator and _is_scheme(scheme):
-            return _at_url(scheme.lower(), path)
-    elif isinstance(path, Location):
-        return path
+            if scheme.lower() != "s3":
+                raise LocationError(
+                    f"path should be a file's path or a URL that begins with s3://, not {path!r}; "
+                    f"for a local file of this name, write {'./' + path!r}"
+                )
+            return "s3"
     elif not isinstance(path, bytes):
         _refuse_url(path)
-    global _local
-    if _local is None:
-        from . import local as _local  # an import line takes 2 us, even if all is loaded
-    found: Location = _local.LocalFile(path)
-    return found
+    return "local"
 
 
 def _refuse_url(path: "Any") -> None:
@@ -289,17 +284,6 @@ def _refuse_url(path: "Any") -> None:
             raise LocationError(f"path should be a str for {url!r}, not a {type(path).__name__}: give {spelling}")
 
 
-def _at_url(scheme: str, url: str) -> "Location":
-    if scheme == "s3":
-        from .s3 import from_url
-
-        return from_url(url)
-    raise LocationError(
-        f"path should be a file's path or a URL that begins with s3://, not {url!r}; "
-        f"for a local file of this name, write {'./' + url!r}"
-    )
-
-
 def _is_scheme(word: str) -> bool:
-    """Say whether this could be the scheme of a URL (RFC 3986, 3.1)."""
+    """Return whether this could be the scheme of a URL (RFC 3986, 3.1)."""
     return word.isascii() and word[:1].isalpha() and word.translate({43: None, 45: None, 46: None}).isalnum()

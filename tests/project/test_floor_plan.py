@@ -184,3 +184,30 @@ def test_right_imports_pass() -> None:
         "locations.s3._read": "from .. import ANY",
     }
     assert faults(sources) == []
+
+
+def circles(sources: dict[str, str]) -> list[list[str]]:
+    """The groups of modules that import each other, also inside functions; what only type checkers read does not count."""
+    edges = {
+        name: {
+            each.imported for each in imports(name, source, set(sources)) if not each.for_checkers and each.imported != name
+        }
+        for name, source in sources.items()
+    }
+    reach = {name: set(targets) for name, targets in edges.items()}
+    for _ in sources:
+        for targets in reach.values():
+            targets |= {further for target in targets for further in reach.get(target, set())}
+    found = {frozenset(other for other in reach[name] if name in reach.get(other, set())) for name in sources}
+    return sorted(sorted(group) for group in found if group)
+
+
+def test_no_module_imports_itself_by_a_detour() -> None:
+    """There is no circle of imports, lazy ones counted: each module can be read, and frozen, before those above it."""
+    assert circles(modules()) == []
+
+
+def test_circle_is_found() -> None:
+    """Control: two modules that import each other, one of them inside a function, are a circle."""
+    sources = {"": "", "locations": "def resolve():\n    from . import local", "locations.local": "from . import Location"}
+    assert circles(sources) == [["locations", "locations.local"]]

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import atomic_store
-from atomic_store import locations
+from atomic_store.store import locate
 
 MODES = {"xml": "wb", "json": "w", "jsonl": "w"}
 
@@ -87,7 +87,7 @@ def dump(database: str, location: str, format: str, stop: str) -> None:
     import django.core.serializers.xml_serializer  # type: ignore[import-untyped]
     import django.db.backends.sqlite3.base  # type: ignore[import-untyped]  # noqa: F401 - what is imported is not what the dump needs
 
-    place = locations.resolve(location)
+    place = locate(location)
     getattr(place, "client", None)  # likewise the client of a place on S3
     before = memory("VmRSS")
     with open("/proc/self/clear_refs", "w", encoding="ascii") as peak:

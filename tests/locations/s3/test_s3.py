@@ -14,8 +14,8 @@ from s3_support import COUNT, COUNT_ANYHOW, MB, OVERWRITE, OnS3, Spoilt, answer,
 
 import atomic_store
 from atomic_store import ConflictError, LoadError, LocationError, LockError, S3Object
-from atomic_store.locations import resolve
 from atomic_store.locations.base import ANY
+from atomic_store.store import locate as resolve
 from atomic_store.testing import LocationContract, Memory
 
 
