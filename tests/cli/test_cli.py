@@ -28,12 +28,15 @@ from stand_ins import by_hand, inside, install_formats, pretend_missing, pretend
 
 import atomic_store
 from atomic_store import cli
-from atomic_store.cli import _formats, _parser, _terminal
 from atomic_store.errors import UncertainCommitError
 from atomic_store.locations import base
 
 VALUE = {"name": "Zoë", "numbers": [1, 2.5], "none": None}
 WHEN = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
+
+FORMATS = seams.cli("formats")
+PARSER = seams.cli("parser")
+TERMINAL = seams.cli("terminal")
 
 
 @pytest.fixture(autouse=True)
@@ -264,7 +267,7 @@ def test_surprise_is_told_in_one_line_as_well(monkeypatch: pytest.MonkeyPatch) -
         def fail(*_: object, error: BaseException = error, **__: object) -> None:
             raise error
 
-        monkeypatch.setattr(_formats.FileFormat, "load", fail)
+        monkeypatch.setattr(FORMATS.FileFormat, "load", fail)
         found = run("show", "a.json")
         assert found.code == code
         assert type(error).__name__ in found.err or "not sure" in found.err
@@ -274,9 +277,9 @@ def test_help_has_examples_and_the_codes(monkeypatch: pytest.MonkeyPatch) -> Non
     """Each command has help with examples, which fits the terminal; that of all has every exit code."""
     whole = run("--help")
     assert whole.code == 0
-    for code in _parser.EXIT_CODES:
+    for code in PARSER.EXIT_CODES:
         assert f"\n  {code:3}  " in whole.out
-    for name, examples in _parser.EXAMPLES.items():
+    for name, examples in PARSER.EXAMPLES.items():
         monkeypatch.setenv("COLUMNS", "100")
         found = run(name, "--help")
         assert (found.code, examples in found.out) == (0, True)
@@ -740,7 +743,7 @@ def test_what_exists_is_only_replaced_by_force(monkeypatch: pytest.MonkeyPatch) 
     assert (found.code, cbor2.loads(Path("b.cbor").read_bytes())) == (5, "old")
     assert run("convert", "a.json", "b.cbor", "--force").code == 0
     assert cbor2.loads(Path("b.cbor").read_bytes()) == 1
-    seams.fsync(monkeypatch, lambda _: by_hand(Path("c.json"), "theirs"))
+    monkeypatch.setattr(os, "fsync", lambda _: by_hand(Path("c.json"), "theirs"))
     found = run("convert", "a.json", "c.json")
     assert (found.code, Path("c.json").read_text()) == (5, '"theirs"')
     assert "--force" in found.err
@@ -867,7 +870,7 @@ def test_what_cannot_be_removed_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_large_value_is_announced_before_it_is_decoded(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """What a decoder in C does with a large value cannot be watched: it is named beforehand, and the name is wiped again."""
     put("a.json", [1, "geheim"])
-    monkeypatch.setattr(_formats, "LONG", {"json": 1})
+    monkeypatch.setattr(FORMATS, "LONG", {"json": 1})
     with Screen() as screen:
         assert cli.main(words) == 0
     assert "\rdecoding json\r" in screen.err
@@ -880,17 +883,17 @@ def test_ctrl_c_ends_the_decoding_of_a_large_value_at_once(ignored: bool, monkey
     """While a large value is decoded Ctrl-C kills, before and after it is an exception; where it is ignored it stays so."""
     put("a.json", 1)
     seen: list[Any] = []
-    load = _formats.FileFormat.load
+    load = FORMATS.FileFormat.load
 
     def watched(*args: Any) -> Any:
         seen.append(signal.getsignal(signal.SIGINT))
         return load(*args)
 
-    monkeypatch.setattr(_formats.FileFormat, "load", watched)
+    monkeypatch.setattr(FORMATS.FileFormat, "load", watched)
     before = signal.signal(signal.SIGINT, signal.SIG_IGN if ignored else signal.default_int_handler)
     try:
         assert run("show", "a.json").out == "1\n"
-        monkeypatch.setattr(_formats, "LONG", {"json": 1})
+        monkeypatch.setattr(FORMATS, "LONG", {"json": 1})
         assert run("show", "a.json").out == "1\n"
         assert signal.getsignal(signal.SIGINT) is seen[0]
     finally:
@@ -903,13 +906,13 @@ def test_large_output_comes_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> N
     value = [{"n": n, "\u202e": None} for n in range(30_000)]
     put("a.json", value)
     written: list[str] = []
-    write_out = _terminal.write_out
+    write_out = TERMINAL.write_out
 
     def write(text: str) -> None:
         written.append(text)
         write_out(text)
 
-    monkeypatch.setattr(_terminal, "write_out", write)
+    monkeypatch.setattr(TERMINAL, "write_out", write)
     assert json.loads(run("show", "a.json").out) == value
     assert len(written) > 2
 
@@ -920,8 +923,8 @@ def test_progress_is_shown_on_a_terminal_for_long_work(has_tqdm: bool, monkeypat
     if not has_tqdm:
         monkeypatch.setitem(sys.modules, "tqdm", None)
     put("a.json", "x" * (3 << 20))
-    monkeypatch.setattr(_terminal, "PATIENCE", 0)
-    monkeypatch.setattr(_formats, "LONG", {"json": 1, "cbor": 1})
+    monkeypatch.setattr(TERMINAL, "PATIENCE", 0)
+    monkeypatch.setattr(FORMATS, "LONG", {"json": 1, "cbor": 1})
     quiet = run("convert", "a.json", "b.cbor", "--force")
     assert (quiet.code, quiet.err) == (0, "")
     with Screen() as screen:
@@ -1048,6 +1051,6 @@ def test_interrupt_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: object) -> Callable[..., None]:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_formats.FileFormat, "load", interrupt)
+    monkeypatch.setattr(FORMATS.FileFormat, "load", interrupt)
     assert run("show", "a.json") == (130, "", "atomic-store: interrupted\n")
     assert inside(Path()) == ["a.json"]

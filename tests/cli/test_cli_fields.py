@@ -11,11 +11,14 @@ from typing import Any
 
 import cbor2
 import pytest
+import seams
 from cli_support import run
 from stand_ins import inside
 
 import atomic_store
-from atomic_store.cli import _changing, _pointer
+
+CHANGING = seams.cli("changing")
+POINTER = seams.cli("pointer")
 
 
 @pytest.fixture(autouse=True)
@@ -288,7 +291,7 @@ def test_tuple_can_be_read_and_not_changed() -> None:
 def test_change_at_the_same_time_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who changes the file between the read and the write of a set is seen: both changes are there in the end."""
     put("a.json", {"n": 0})
-    assign = _pointer.assign
+    assign = POINTER.assign
     meddled: list[bool] = []
 
     def meddle(value: Any, parts: list[str], new: Any) -> None:
@@ -298,7 +301,7 @@ def test_change_at_the_same_time_is_not_lost(monkeypatch: pytest.MonkeyPatch) ->
             Path("b.json").write_text('{"n": 0, "theirs": 1}')
             Path("b.json").replace("a.json")
 
-    monkeypatch.setattr(_pointer, "assign", meddle)
+    monkeypatch.setattr(POINTER, "assign", meddle)
     assert run("set", "a.json", "n", "1").code == 0
     assert json.loads(Path("a.json").read_text()) == {"n": 1, "theirs": 1}
 
@@ -330,6 +333,6 @@ def test_set_on_a_file_with_another_suffix_keeps_its_format() -> None:
 def test_damaged_file_that_vanishes_is_begun(monkeypatch: pytest.MonkeyPatch) -> None:
     """A damaged file that another program deletes while set looks at it again is like one that was not there."""
     Path("a.json").write_text("{")
-    monkeypatch.setattr(_changing, "read", lambda *_: Path("a.json").unlink())
+    monkeypatch.setattr(CHANGING, "read", lambda *_: Path("a.json").unlink())
     assert run("set", "a.json", "a", "1").code == 0
     assert Path("a.json").read_text() == '{"a": 1}'

@@ -20,6 +20,7 @@ from typing import Any
 import bson
 import cbor2
 import pytest
+import seams
 from cli_support import Screen, environment, run
 from crowd import Program
 from stand_ins import by_hand, inside
@@ -27,9 +28,10 @@ from support import require
 
 import atomic_store
 from atomic_store import cli
-from atomic_store.cli import _locking
 
 COMMAND = [sys.executable, "-W", "error", "-m", "atomic_store"]
+
+LOCKING = seams.cli("locking")
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +39,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Work in an empty directory."""
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
-    monkeypatch.delenv(_locking.VARIABLE, raising=False)
+    monkeypatch.delenv(LOCKING.VARIABLE, raising=False)
 
 
 def feed(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
@@ -350,7 +352,7 @@ def test_exit_code_is_that_of_the_command(line: str, code: int) -> None:
 )
 def test_command_that_cannot_be_run_is_told(words: list[str], code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """As from a shell, so in this very process: one line, and the code."""
-    monkeypatch.setenv(_locking.VARIABLE, "")
+    monkeypatch.setenv(LOCKING.VARIABLE, "")
     found = run("run", *words)
     assert (found.code, found.err.count("\n")) == (code, 1)
 
@@ -376,13 +378,13 @@ def test_command_takes_the_place_of_the_program(monkeypatch: pytest.MonkeyPatch)
     seen: list[Any] = []
 
     def become(program: str, words: list[str]) -> None:
-        number = int(os.environ[_locking.VARIABLE])
+        number = int(os.environ[LOCKING.VARIABLE])
         seen.append((program, words, os.get_inheritable(number)))
         raise SystemExit(0)
 
     monkeypatch.setattr(os, "execvp", become)
     monkeypatch.setattr(sys, "stderr", None)
-    monkeypatch.setenv(_locking.VARIABLE, "")
+    monkeypatch.setenv(LOCKING.VARIABLE, "")
     assert cli.main(["run", "--lock", "a.json", "--", "echo", "--", "x"]) == 0
     assert seen == [("echo", ["echo", "--", "x"], True)]
 
@@ -390,7 +392,7 @@ def test_command_takes_the_place_of_the_program(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize("number", ["x", "", "999999", "99999999999999999999", "2", "-1", "²"])
 def test_variable_that_names_no_lock_is_no_lock(number: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A number that is no descriptor, or that of another file, is ignored: the lock is taken as ever."""
-    monkeypatch.setenv(_locking.VARIABLE, number)
+    monkeypatch.setenv(LOCKING.VARIABLE, number)
     assert run("set", "a.json", "n", "1").code == 0
     assert run("set", "a.json", "n", "1", "--add") == (0, "2\n", "")
     assert run("clean", "a.json").code == 0
@@ -401,8 +403,8 @@ def test_inherited_lock_is_written_under(monkeypatch: pytest.MonkeyPatch) -> Non
     by_hand(Path("a.json"), {"n": 1})
     holder = atomic_store.LocalFile("a.json").lock()
     copy = os.dup(holder.fileno())
-    monkeypatch.setattr(_locking, "_kept", [])
-    monkeypatch.setenv(_locking.VARIABLE, str(copy))
+    kept = seams.cli_kept(monkeypatch)
+    monkeypatch.setenv(LOCKING.VARIABLE, str(copy))
     try:
         assert run("set", "a.json", "n", "1", "--add") == (0, "2\n", "")
         assert run("delete", "a.json", "n").code == 0
@@ -411,7 +413,7 @@ def test_inherited_lock_is_written_under(monkeypatch: pytest.MonkeyPatch) -> Non
     finally:
         os.close(copy)
         holder.release()
-    assert _locking._kept
+    assert kept
 
 
 # --- completion ------------------------------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ import collections
 import datetime as dt
 import decimal
 import enum
-import importlib
 import itertools
 import math
 import re
@@ -17,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import seams
+from seams import difference
 from support import ROOT
 
 import atomic_store
 from atomic_store import formats
-from atomic_store.formats._difference import difference
 from atomic_store.testing import Memory
 
 UTC = dt.UTC
@@ -194,7 +194,7 @@ def test_value_that_can_only_be_written_is_told(name: str, value: Any) -> None:
         back(value, name)
     with pytest.raises(atomic_store.FormatError, match="not read back"):
         back(value, atomic_store.Verified(name))  # type: ignore[arg-type]
-    module = importlib.import_module(f"atomic_store.formats._{name}")
+    module = seams.format_module(name)
     assert "not read" in " ".join((module.__doc__ or "").split())
 
 

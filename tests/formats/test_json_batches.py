@@ -13,10 +13,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from seams import json_format
 
 import atomic_store
-from atomic_store.formats import _json
-from atomic_store.formats import _json as _json_batches
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3) | st.just("\ud800é")
 KEYS = st.text(max_size=2) | st.integers() | st.floats() | st.booleans() | st.none()
@@ -46,9 +45,9 @@ def said(write: Any) -> tuple[str, str]:
 @pytest.fixture
 def tiny_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take values of a few items apart as if they were large."""
-    monkeypatch.setattr(_json_batches, "FIRST", 2)
-    monkeypatch.setattr(_json_batches, "TEXT", 12)
-    monkeypatch.setattr(_json_batches, "LEAVES", 3)
+    monkeypatch.setattr(json_format, "FIRST", 2)
+    monkeypatch.setattr(json_format, "TEXT", 12)
+    monkeypatch.setattr(json_format, "LEAVES", 3)
 
 
 @pytest.mark.usefixtures("tiny_batches")
@@ -56,7 +55,7 @@ def tiny_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 @given(VALUES, KEYWORDS)
 def test_piecewise_text_differs_from_the_whole_for_no_value_and_no_keyword(value: Any, keywords: dict[str, Any]) -> None:
     """For any value and keywords, the pieces make the text of json.dumps(), or raise the same error."""
-    assert said(lambda: "".join(_json_batches.pieces(value, keywords))) == said(lambda: json.dumps(value, **keywords))
+    assert said(lambda: "".join(json_format.pieces(value, keywords))) == said(lambda: json.dumps(value, **keywords))
 
 
 @pytest.mark.usefixtures("tiny_batches")
@@ -67,7 +66,7 @@ def test_piecewise_text_differs_in_none_of_twenty_thousand_cases() -> None:
     for _ in range(20_000):
         value, separators = _any_value(chance, 3), chance.choice([None, (",", ":"), (" ;", "=")])
         keywords: dict[str, Any] = {"ensure_ascii": chance.random() < 0.5, "separators": separators}
-        pieces = list(_json_batches.pieces(value, keywords))
+        pieces = list(json_format.pieces(value, keywords))
         assert "".join(pieces) == json.dumps(value, **keywords)
         several += len(pieces) > 1
     assert several > 10_000
@@ -96,7 +95,7 @@ def test_value_that_contains_itself_ends_in_an_error_and_not_in_a_full_disk(dept
         inside = {"a": 1, "b": 2, "c": 3, "d": inside}
     value.append(inside)
     with pytest.raises(ValueError, match="Circular reference detected"):
-        list(_json_batches.pieces(value, {}))
+        list(json_format.pieces(value, {}))
 
 
 @pytest.mark.parametrize(
@@ -114,13 +113,13 @@ def test_large_value_is_stored_like_a_small_one(
 ) -> None:
     """A value of two megabytes is the same file as by json.dumps(), whichever way the keywords ask for."""
     taken: list[Any] = []
-    pieces = _json_batches.pieces
+    pieces = json_format.pieces
 
     def noting(value: Any, keywords: dict[str, Any]) -> Iterator[str]:
         taken.append(value)
         return pieces(value, keywords)
 
-    monkeypatch.setattr(_json_batches, "pieces", noting)
+    monkeypatch.setattr(json_format, "pieces", noting)
     value = {"jobs": [{"id": n, "tags": ["ä", None, n / 7]} for n in range(60_000)], "last": {"b": 1, "a": 2}}
     path = tmp_path / "large.json"
     store = atomic_store.open(path, value, dump_kwargs=keywords)
@@ -175,7 +174,7 @@ def test_refused_item_deep_in_a_large_value_leaves_the_old_file(tmp_path: Path) 
 )
 def test_value_that_has_grown_at_once_is_not_taken_for_a_small_one(value: Any, before: int | None) -> None:
     """Whatever it replaces, nothing or an empty list: a large value is written in pieces."""
-    assert _json.is_large(value, before)
+    assert json_format.is_large(value, before)
 
 
 @pytest.mark.parametrize("before", [None, 2])
@@ -185,10 +184,10 @@ def test_small_value_is_not_weighed(monkeypatch: pytest.MonkeyPatch, before: int
     def weight(*_: object) -> int:
         raise AssertionError("it was weighed")
 
-    monkeypatch.setattr(_json_batches, "weight", weight)
+    monkeypatch.setattr(json_format, "weight", weight)
     small: list[Any] = [0, "x" * 5000, [], {"n": 1}, {"turn": 0, "stations": [{"runs": [1, 2, 3]}] * 700}]
     for value in small:
-        assert not _json.is_large(value, before)
+        assert not json_format.is_large(value, before)
 
 
 @pytest.mark.parametrize(
@@ -204,4 +203,4 @@ def test_small_value_is_not_weighed(monkeypatch: pytest.MonkeyPatch, before: int
 )
 def test_heavy_branch_is_not_overlooked(value: Any, least: int) -> None:
     """The guess at a value's weight sees one long container among many short ones, and ends for deep values."""
-    assert _json_batches.weight(value, 10_000) >= least
+    assert json_format.weight(value, 10_000) >= least

@@ -19,6 +19,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
+import seams
 
 import atomic_store
 from atomic_store import formats
@@ -236,7 +237,7 @@ def test_load_that_forks_ends_well_in_both(load: Callable[[], object]) -> None:
         load()
     finally:
         if children == [0]:
-            os._exit(0 if gc.isenabled() and not formats._off else 1)
+            os._exit(0 if gc.isenabled() and not seams.loads_under_way() else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1]) == 0
     assert gc.isenabled()
 
@@ -262,7 +263,7 @@ class Interrupt:
 def attacked(interrupt: Interrupt) -> None:
     sys.setprofile(interrupt)
     try:
-        formats._call(None, look, 1)
+        seams.without_collection(look, 1)
     except KeyboardInterrupt:
         pass
     finally:
@@ -279,7 +280,7 @@ def test_interrupt_at_any_step_leaves_the_collector_on() -> None:
         assert gc.isenabled()
         assert is_collected(some)
         seen.clear()
-        formats._call(None, look, 1)
+        seams.without_collection(look, 1)
         assert seen == [False]
         assert gc.isenabled()
         if interrupt.left > 0:
@@ -292,11 +293,11 @@ def test_signal_handler_that_loads_leaves_the_collector_on() -> None:
     some: list[object] = [[]]
     for turn in count(1):
         gc.collect()
-        interrupt = Interrupt(turn, lambda: formats._call(None, look, 2))
+        interrupt = Interrupt(turn, lambda: seams.without_collection(look, 2))
         attacked(interrupt)
         assert gc.isenabled()
         assert is_collected(some)
-        assert not formats._off
+        assert not seams.loads_under_way()
         if interrupt.left > 0:
             break
     assert turn > 5

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from seams import difference
 from stand_ins import Files, Strings
 
 import atomic_store
 from atomic_store import Verified
-from atomic_store.formats._difference import difference
 from atomic_store.testing import Memory
 
 NAN = math.nan

@@ -9,9 +9,11 @@ import subprocess
 import tomllib
 from typing import Any
 
+import seams
 from support import ROOT, require
 
-from atomic_store.cli import _parser
+PARSER = seams.cli("parser")
+
 
 REFERENCE = ROOT / "docs" / "reference"
 
@@ -28,9 +30,9 @@ def test_page_leaves_nothing_out() -> None:
     page = (REFERENCE / "command-line.md").read_text(encoding="utf-8")
     manual = (REFERENCE / "atomic-store.1").read_text(encoding="utf-8").replace("\\-", "-")
     commands: Any = next(
-        action.choices for action in _parser.make_parser()._actions if action.dest == "==SUPPRESS==" and action.choices
+        action.choices for action in PARSER.make_parser()._actions if action.dest == "==SUPPRESS==" and action.choices
     )
-    assert set(commands) == set(_parser.EXAMPLES)
+    assert set(commands) == set(PARSER.EXAMPLES)
     shared = page.partition("Options that most commands have:")[2].partition("\n## ")[0]
     for name, parser in commands.items():
         assert f"\n## `{name}`: " in page
@@ -42,10 +44,10 @@ def test_page_leaves_nothing_out() -> None:
             assert word in manual
         own = {word for word in words if word.startswith("--") and word not in shared}
         assert own - {"--from-format", "--to-format"} <= set(line.replace("[", "").replace("]", "").split())
-    for code in _parser.EXIT_CODES:
+    for code in PARSER.EXIT_CODES:
         assert f"\n| {code} | " in page
         assert f"\n.B {code}\n" in manual
-    for variable in _parser.ENVIRONMENT:
+    for variable in PARSER.ENVIRONMENT:
         assert f"\n- `{variable}`: " in page
         assert f"\n.B {variable}\n" in manual
 
@@ -61,7 +63,7 @@ def test_manual_is_good_roff() -> None:
         check=True,
     )
     assert done.stderr == ""
-    for line in "\n".join(_parser.EXAMPLES.values()).splitlines():
+    for line in "\n".join(PARSER.EXAMPLES.values()).splitlines():
         assert line.strip() in done.stdout
 
 

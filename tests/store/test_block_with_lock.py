@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import seams
-from stand_ins import by_hand, stored
+from stand_ins import Strings, by_hand, stored
 
 import atomic_store
 from atomic_store import AtomicStore, AtomicStoreError, ConflictError, LoadError, UncertainCommitError
@@ -21,20 +21,6 @@ from atomic_store.locations import local as _local
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "a.json"
-
-
-@pytest.fixture
-def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Grows with each load of content."""
-    done: list[str] = []
-    take = AtomicStore._take
-
-    def counted(store: AtomicStore[Any], found: Any) -> None:
-        done.append("load")
-        take(store, found)
-
-    monkeypatch.setattr(AtomicStore, "_take", counted)
-    return done
 
 
 class Syncs:
@@ -68,17 +54,17 @@ def add_one(store: AtomicStore[Any]) -> None:
 # --- what a block starts from ---
 
 
-def test_unchanged_place_is_not_loaded_again(path: Path, loads: list[str]) -> None:
+def test_unchanged_place_is_not_loaded_again(path: Path) -> None:
     """While nobody else writes and nothing fails, blocks go on with the value in memory, the very object."""
-    store = atomic_store.open(path, [], lock=True)
+    format = Strings(json.dumps, json.loads)
+    store = atomic_store.open(path, [], format, lock=True)
     mine = store.value
-    del loads[:]
     for number in range(3):
         with store:
             assert store.value is mine
             store.value.append(number)
     store.commit()
-    assert (loads, stored(path)) == ([], [0, 1, 2])
+    assert (format.loaded, stored(path)) == ([], [0, 1, 2])
 
 
 def test_change_in_memory_outside_a_block_survives_an_unchanged_place(path: Path) -> None:
@@ -118,17 +104,17 @@ def test_corrupt_place_keeps_a_block_from_beginning(path: Path) -> None:
     assert stored(path) == 3
 
 
-def test_block_that_failed_is_not_built_upon(path: Path, loads: list[str]) -> None:
+def test_block_that_failed_is_not_built_upon(path: Path) -> None:
     """The next block starts from what is stored: once, and then goes on as usual."""
-    store = atomic_store.open(path, 0, lock=True)
+    format = Strings(json.dumps, json.loads)
+    store = atomic_store.open(path, 0, format, lock=True)
     add_one(store)
     with pytest.raises(InterruptedError), store:
         store.value = 100
         raise InterruptedError
-    del loads[:]
     add_one(store)
     add_one(store)
-    assert (loads, stored(path)) == (["load"], 3)
+    assert (len(format.loaded), stored(path)) == (1, 3)
 
 
 @pytest.mark.parametrize("end", ["the block fails", "the commit fails"])
@@ -297,7 +283,7 @@ def test_reload_inside_a_block_keeps_the_lock(path: Path, monkeypatch: pytest.Mo
         flock(descriptor, operation)
         taken.append(operation)
 
-    seams.flock(monkeypatch, counted)
+    monkeypatch.setattr(fcntl, "flock", counted)
     with atomic_store.open(path, 0, lock=True) as store:
         assert taken  # control: entering is seen
         taken.clear()

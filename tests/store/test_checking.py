@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import seams
 from faults import descriptors
 from machine import ALICE, in_child, mounted, public_directory, put, tool
 from stand_ins import inside
@@ -26,7 +27,6 @@ import atomic_store
 from atomic_store import LocalFile, LocationError
 from atomic_store.checking import Report
 from atomic_store.locations.base import Finding
-from atomic_store.locations.local import _probe
 from atomic_store.testing import Memory
 
 PROMISES = ["access", "rename", "create", "directory_sync", "locks", "mode", "attributes", "file_system"]
@@ -36,7 +36,7 @@ PROMISES = ["access", "rename", "create", "directory_sync", "locks", "mode", "at
 def few_rounds(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nothing depends on the luck to see a wrong state, fewer of them are looked for."""
     if "real_file_system" not in request.node.name and "broken" not in request.node.name:
-        monkeypatch.setattr(_probe, "ROUNDS", 10)
+        monkeypatch.setattr(seams.probe, "ROUNDS", 10)
 
 
 @contextmanager
@@ -290,7 +290,7 @@ def test_broken_promise_is_found(
     call: str, instead: Any, promise: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Control: a file system that breaks one promise, by a stand-in for one system call, is told for exactly that one."""
-    monkeypatch.setattr(_probe, "os", Spoilt(call, instead))
+    monkeypatch.setattr(seams.probe, "os", Spoilt(call, instead))
     report = atomic_store.check(tmp_path / "state.json")
     assert [name for name, kept in report.promises.items() if not kept] in ([promise], [promise, "file_system"])
     assert said in str(report)
@@ -306,8 +306,10 @@ def test_reader_that_loses_the_old_value_is_told(tmp_path: Path, monkeypatch: py
         os.truncate(before, 0)
         os.close(before)
 
-    monkeypatch.setattr(_probe, "os", Spoilt("replace", emptying))
-    monkeypatch.setattr(_probe, "_READER", "import os; os.write(1, b'reading\\n'); os.read(0, 1); os.write(1, b'whole\\n')")
+    monkeypatch.setattr(seams.probe, "os", Spoilt("replace", emptying))
+    monkeypatch.setattr(
+        seams.probe, "READER", "import os; os.write(1, b'reading\\n'); os.read(0, 1); os.write(1, b'whole\\n')"
+    )
     report = atomic_store.check(tmp_path / "state.json")
     assert not report["rename"]
     assert "whoever had the old value open" in str(report)
@@ -328,12 +330,12 @@ def test_locks_that_keep_nobody_out_are_told(
     liar = "import os, sys; os.write(1, sys.argv[2].encode() + b'\\n'); os.read(0, 1)"
     told = iter(answers)
 
-    class Liar(_probe.Second):
+    class Liar(seams.probe.Second):
         def __init__(self, source: str, *arguments: str) -> None:
-            answer = next(told) if source == _probe._LOCKER else ""
+            answer = next(told) if source == seams.probe.LOCKER else ""
             super().__init__(liar if answer else source, *arguments, answer)
 
-    monkeypatch.setattr(_probe, "Second", Liar)
+    monkeypatch.setattr(seams.probe, "Second", Liar)
     report = atomic_store.check(tmp_path / "state.json")
     assert not report["locks"]
     assert said in str(report)
@@ -342,18 +344,18 @@ def test_locks_that_keep_nobody_out_are_told(
 
 def test_mode_that_is_lost_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Control: a commit that does not keep the mode is told, with both; one that cannot be set is none that is lost."""
-    monkeypatch.setattr("atomic_store.locations.local._tempfile.TempFile._keep_attributes", lambda *_: None)
+    seams.keep_no_attributes(monkeypatch)
     report = atomic_store.check(tmp_path / "state.json")
     assert (report["mode"], report["attributes"]) == (False, False)
     assert "-rw-r----- " in str(report)
     monkeypatch.undo()
-    monkeypatch.setattr(_probe, "os", Spoilt("chmod", refuse(errno.EPERM)))
+    monkeypatch.setattr(seams.probe, "os", Spoilt("chmod", refuse(errno.EPERM)))
     assert atomic_store.check(tmp_path / "state.json")["mode"]
 
 
 def test_file_system_without_attributes_loses_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where files cannot have attributes of users, the promise to keep them is kept, and the text says why."""
-    monkeypatch.setattr(_probe, "os", Spoilt("setxattr", refuse(errno.ENOTSUP)))
+    monkeypatch.setattr(seams.probe, "os", Spoilt("setxattr", refuse(errno.ENOTSUP)))
     report = atomic_store.check(tmp_path / "state.json")
     assert report["attributes"]
     assert "none to lose" in str(report)
@@ -387,21 +389,21 @@ def test_each_type_of_file_system_is_known_by_its_mount(
     if line is not None:
         table.write_text(line.replace("TMP", str(tmp_path)[1:]) + "\n")
     real_open = open
-    monkeypatch.setattr(_probe, "open", lambda path, *how, **more: real_open(table, *how, **more), raising=False)
-    found, text = _probe.file_system(str(tmp_path / "state.json"))
+    monkeypatch.setattr(seams.probe, "open", lambda path, *how, **more: real_open(table, *how, **more), raising=False)
+    found, text = seams.probe.file_system(str(tmp_path / "state.json"))
     assert (found, said.replace("TMP", str(tmp_path)[1:]) in text) == (kept, True), text
 
 
 def test_guarantees_name_each_file_system_that_check_knows() -> None:
     """What the report says of a file system stands in docs/guarantees.md too."""
     page = (ROOT / "docs" / "guarantees.md").read_text(encoding="utf-8")
-    assert [name for name in _probe.FILE_SYSTEMS if f"`{name}`" not in page] == []
+    assert [name for name in seams.probe.FILE_SYSTEMS if f"`{name}`" not in page] == []
 
 
 # --- nothing is left behind ---
 
 
-@pytest.mark.parametrize("where", ["_rename", "_create", "_directory_sync", "_locks", "_mode", "_attributes"])
+@pytest.mark.parametrize("where", ["rename", "create", "directory_sync", "locks", "mode", "attributes"])
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), MemoryError()], ids=repr)
 def test_interrupted_check_leaves_nothing(
     where: str, error: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -411,7 +413,7 @@ def test_interrupted_check_leaves_nothing(
     def interrupted(scratch: Any) -> Any:
         raise error
 
-    monkeypatch.setattr(_probe.Scratch, where, interrupted)
+    monkeypatch.setattr(seams.probe.Scratch, where, interrupted)
     before = descriptors()
     with pytest.raises(type(error)):
         atomic_store.check(tmp_path / "state.json")
@@ -423,10 +425,10 @@ def test_interrupt_while_the_other_process_is_at_work_ends_both(tmp_path: Path, 
     started: list[Any] = []
 
     def interrupted(second: Any) -> str:
-        started.append(second._process)
+        started.append(second.process)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_probe.Second, "hear", interrupted)
+    monkeypatch.setattr(seams.probe.Second, "hear", interrupted)
     before = descriptors()
     with pytest.raises(KeyboardInterrupt):
         atomic_store.check(tmp_path / "state.json")
@@ -441,7 +443,7 @@ def test_scratch_that_cannot_be_removed_is_named(tmp_path: Path, monkeypatch: py
     assert not report["access"]
     (left,) = inside(tmp_path)
     assert left in str(report)
-    monkeypatch.setattr(_probe.Scratch, "_mode", lambda self: 1 / 0)
+    monkeypatch.setattr(seams.probe.Scratch, "mode", lambda self: 1 / 0)
     with pytest.raises(ZeroDivisionError) as caught:
         atomic_store.check(tmp_path / "state.json")
     assert any("could not be removed" in note for note in caught.value.__notes__)
@@ -465,8 +467,8 @@ def test_program_that_was_frozen_does_not_start_itself_again(tmp_path: Path, mon
 @pytest.mark.parametrize("source", ["", "import time; time.sleep(60)"], ids=["dies", "hangs"])
 def test_silent_second_process_is_told(source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second process that dies or hangs is ended, and what it was for is not known to be kept."""
-    monkeypatch.setattr(_probe, "_READER", source)
-    monkeypatch.setattr(_probe, "PATIENCE", 1 if source else 30)
+    monkeypatch.setattr(seams.probe, "READER", source)
+    monkeypatch.setattr(seams.probe, "PATIENCE", 1 if source else 30)
     report = atomic_store.check(tmp_path / "state.json")
     assert not report["rename"]
     assert report["locks"] or source, "on a busy machine a second is too short for a Python to start"

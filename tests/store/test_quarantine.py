@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import seams
 from faults import Attack, attacked, descriptors
 from stand_ins import Strings
 from support import require
@@ -39,8 +40,6 @@ from atomic_store import (
     Versioned,
     VersionError,
 )
-from atomic_store.locations.local import _lock
-from atomic_store.locations.local import _tempfile as _writer
 
 CORRUPT = b'{"half": '
 KEY = bytes(range(32))
@@ -347,14 +346,14 @@ def test_it_waits_for_the_holder_of_the_lock(path: Path) -> None:
     path.write_bytes(CORRUPT)
     lock = LocalFile(path).lock()
     asked, opened = threading.Event(), list[Any]()
-    real = _lock.acquire
+    real = seams.lock.acquire
 
     def acquire(*args: Any) -> Any:
         asked.set()
         return real(*args)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_lock, "acquire", acquire)
+        patch.setattr(seams.lock, "acquire", acquire)
         thread = threading.Thread(
             target=lambda: opened.append(atomic_store.open(path, 1, on_corrupt="quarantine").value), daemon=True
         )
@@ -459,7 +458,6 @@ def test_failing_system_call_loses_no_corrupt_byte(
 ) -> None:
     """Whichever call fails while a file is set aside: its bytes are under one name or both, and the next open() works."""
     if not links:
-        monkeypatch.setattr(_writer, "_NO_LINKS", (errno.EPERM, errno.ENOENT))
         monkeypatch.setattr(os, "link", _no_link)
     number = getattr(errno, error)
     before = descriptors()

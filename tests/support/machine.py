@@ -19,10 +19,6 @@ from support import require
 
 import atomic_store
 
-# Loaded now: a child that has given up root may not be able to read the library's own files.
-import atomic_store.locations.local._lock
-import atomic_store.locations.local._tempfile
-
 T = TypeVar("T")
 
 HANGS_AFTER = 60  # seconds; a child that takes longer is killed and its test fails

@@ -1,11 +1,13 @@
-"""The few places where tests reach between the library and the system. No test touches another private name.
+"""The only module of the tests that names private parts of atomic_store; test_style.py holds that.
 
-A test holds that: test_style.py. What is patched through here moves with the library in one file, not in twenty.
+Faults of the system are injected where they arise: tests patch `os`, `fcntl` and `time` themselves (os.fsync, fcntl.flock,
+os.urandom, time.time_ns), or exchange `os` for the modules of locations by system(). What cannot be reached so, and the
+modules that have tests of their own, are named here: if one of them moves, this file alone changes.
 """
 
 from __future__ import annotations
 
-import fcntl
+import importlib
 import importlib.util
 import sys
 from collections.abc import Callable, Iterator
@@ -13,11 +15,18 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
-import atomicwrites
 import pytest
 
-from atomic_store.locations.local import _tempfile  # noqa: F401 - loaded on first use only: here, so that it is patched
+from atomic_store import formats
+from atomic_store.formats import _json as json_format
+from atomic_store.formats._difference import difference
+from atomic_store.locations.local import _lock as lock
+from atomic_store.locations.local import _platform as platform
+from atomic_store.locations.local import _probe as probe
+from atomic_store.locations.local import _tempfile as tempfile
 from atomic_store.locations.s3 import _upload, _write
+
+__all__ = ["difference", "json_format", "lock", "platform", "probe", "tempfile"]
 
 
 def system(patch: pytest.MonkeyPatch, stand_in: Any) -> None:
@@ -27,24 +36,57 @@ def system(patch: pytest.MonkeyPatch, stand_in: Any) -> None:
             patch.setattr(module, "os", stand_in)
 
 
-def fsync(patch: pytest.MonkeyPatch, stand_in: Callable[[int], object]) -> None:
-    """Let every fsync of a commit call `stand_in` with the descriptor; `stand_in` may call os.fsync."""
-    patch.setattr(atomicwrites, "_proper_fsync", stand_in)  # its name for os.fsync, taken at import
-
-
-def flock(patch: pytest.MonkeyPatch, stand_in: Callable[[int, int], object]) -> None:
-    """Let every flock call `stand_in`."""
-    patch.setattr(fcntl, "flock", stand_in)
-
-
-def loaded_again(name: str) -> ModuleType:
-    """Execute a module of atomic_store a second time, as a system would that lacks what the test has taken away."""
-    spec = importlib.util.find_spec(f"atomic_store.{name}")
+def loaded_again(module: ModuleType) -> ModuleType:
+    """Execute a module of the library a second time, as a system would that lacks what the test has taken away."""
+    spec = importlib.util.spec_from_file_location(module.__name__, str(module.__file__))
     assert spec is not None
     assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    again = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(again)
+    return again
+
+
+# --- local files ---
+
+
+def is_still(patch: pytest.MonkeyPatch, stand_in: Callable[[Any], bool]) -> None:
+    """Let `stand_in` say whether the sidecar that was locked is still the one beside the file."""
+    patch.setattr(lock, "_is_still", stand_in)
+
+
+def keep_no_attributes(patch: pytest.MonkeyPatch) -> None:
+    """Let a commit lose mode, owner and attributes of the file that it replaces."""
+    patch.setattr(tempfile.TempFile, "_keep_attributes", lambda *_: None)
+
+
+# --- formats and command line ---
+
+
+def without_collection(function: Callable[[Any], object], argument: object) -> object:
+    """Call a decoder as a load of a large value does, with the garbage collector paused."""
+    return formats._call(None, function, argument)
+
+
+def loads_under_way() -> Any:
+    """Return the count of loads for which the collector is paused."""
+    return formats._off
+
+
+def format_module(name: str) -> ModuleType:
+    """Return the module of a built-in format."""
+    return importlib.import_module(f"atomic_store.formats._{name}")
+
+
+def cli(name: str) -> Any:
+    """Return a part of the command line: "parser", "terminal", "formats"."""
+    return importlib.import_module(f"atomic_store.cli._{name}")
+
+
+def cli_kept(patch: pytest.MonkeyPatch) -> list[Any]:
+    """Return the list in which the command line will keep the locks that it was handed down."""
+    kept: list[Any] = []
+    patch.setattr(cli("locking"), "_kept", kept)
+    return kept
 
 
 # --- S3 ---
@@ -65,14 +107,24 @@ def s3_pause(patch: pytest.MonkeyPatch, stand_in: Callable[[int], object]) -> No
         patch.setattr(module, "pause", stand_in)
 
 
+def s3_nothing_learned(patch: pytest.MonkeyPatch) -> None:
+    """Forget what services have shown of their ETags: each test meets its service for the first time."""
+    patch.setattr(_write, "takes_bare", set[str]())
+    patch.setattr(_write, "two_etags", set[str]())
+
+
+def s3_client() -> ModuleType:
+    """Return the module that makes the client; it can be imported only with boto3."""
+    return importlib.import_module("atomic_store.locations.s3._client")
+
+
 @contextmanager
 def no_s3_client() -> Iterator[None]:
     """Begin without the client of this process, and forget the client that was made meanwhile."""
-    from atomic_store.locations.s3 import _client  # here: only with boto3
-
-    before, _client._newest = _client._newest, None
+    clients: Any = s3_client()
+    before, clients._newest = clients._newest, None
     try:
         yield
     finally:
-        _client._after_fork()
-        _client._newest = before
+        clients._after_fork()
+        clients._newest = before

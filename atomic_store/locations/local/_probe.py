@@ -31,7 +31,7 @@ OLD, NEW = b"o" * 70_000, b"n" * 50_000
 _NOT_SUPPORTED = (errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 
 # A reader that never waits; it ends with its stdin, and says what it saw besides the old and the new value.
-_READER = """
+READER = """
 import os, select, sys
 seen = set()
 os.write(1, b"reading\\n")
@@ -48,7 +48,7 @@ os.write(1, (", ".join(sorted(seen - {""})) or "whole").encode() + b"\\n")
 """
 
 # Somebody who wants the lock, and keeps it to its end.
-_LOCKER = """
+LOCKER = """
 import fcntl, os, sys
 descriptor = os.open(sys.argv[1], os.O_RDWR)
 try:
@@ -90,12 +90,12 @@ class Scratch:
         """Try one promise after the other."""
         found = [Finding("access", *self._access(place))]
         tries = {
-            "rename": self._rename,
-            "create": self._create,
-            "directory_sync": self._directory_sync,
-            "locks": self._locks,
-            "mode": self._mode,
-            "attributes": self._attributes,
+            "rename": self.rename,
+            "create": self.create,
+            "directory_sync": self.directory_sync,
+            "locks": self.locks,
+            "mode": self.mode,
+            "attributes": self.attributes,
         }
         for promise, trial in tries.items():
             if not found[0].kept:
@@ -135,12 +135,12 @@ class Scratch:
         with self._place.replace() as file:
             file.write(data)
 
-    def _rename(self) -> tuple[bool, str]:
+    def rename(self) -> tuple[bool, str]:
         mount = find_mount(self._real)
         if mount is not None and mount.point == self._real:
             return False, "the file is mounted by itself and cannot be replaced: mount its directory instead"
         temp = os.path.join(self._directory, "temp")
-        with open(self._file, "rb") as before, Second(_READER, self._file) as reader:
+        with open(self._file, "rb") as before, Second(READER, self._file) as reader:
             reader.hear()
             for turn in range(ROUNDS):
                 with open(temp, "xb") as file:
@@ -155,7 +155,7 @@ class Scratch:
             return False, "whoever had the old value open when it was replaced cannot read it to its end"
         return True, f"{ROUNDS} times over an existing file, and a reader in another process saw whole values only"
 
-    def _create(self) -> tuple[bool, str]:
+    def create(self) -> tuple[bool, str]:
         other = os.path.join(self._directory, "other")
         try:
             os.link(self._file, other)
@@ -170,7 +170,7 @@ class Scratch:
             return True, "what has appeared in the last instant is left alone"
         return False, "what has appeared in the last instant is overwritten"
 
-    def _directory_sync(self) -> tuple[bool, str]:
+    def directory_sync(self) -> tuple[bool, str]:
         descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(descriptor)
@@ -185,10 +185,10 @@ class Scratch:
             os.close(descriptor)
         return True, "the new name is synced with its directory"
 
-    def _locks(self) -> tuple[bool, str]:
+    def locks(self) -> tuple[bool, str]:
         self._place.lock().release()  # makes the sidecar
         sidecar = hidden(self._file, ".lock")
-        with Second(_LOCKER, sidecar) as other:
+        with Second(LOCKER, sidecar) as other:
             if other.hear() != "locked":
                 return False, "another process cannot take a lock that is free"
             try:
@@ -199,14 +199,14 @@ class Scratch:
                 return False, "a lock that another process holds was given to this one as well"
         ours = self._place.lock(0)
         try:
-            with Second(_LOCKER, sidecar) as other:
+            with Second(LOCKER, sidecar) as other:
                 if other.hear() != "refused":
                     return False, "a lock that this process holds was given to another one as well"
         finally:
             ours.release()
         return True, "two processes keep each other out, and one that is killed frees its lock (on this machine)"
 
-    def _mode(self) -> tuple[bool, str]:
+    def mode(self) -> tuple[bool, str]:
         try:
             os.chmod(self._file, 0o640)
         except PermissionError:
@@ -217,7 +217,7 @@ class Scratch:
         kept = (before.st_mode, before.st_uid, before.st_gid) == (after.st_mode, after.st_uid, after.st_gid)
         return kept, f"{_look(before)} before a commit, {_look(after)} after it"
 
-    def _attributes(self) -> tuple[bool, str]:
+    def attributes(self) -> tuple[bool, str]:
         name, mark = "user.atomic_store.check", b"kept"
         try:
             os.setxattr(self._file, name, mark)
@@ -241,18 +241,18 @@ class Second:
         self._command = [sys.executable, "-I", "-S", "-c", source, *arguments]
 
     def __enter__(self) -> "Self":
-        self._process = subprocess.Popen(  # noqa: S603 - our own lines, by the Python that is running
+        self.process = subprocess.Popen(  # noqa: S603 - our own lines, by the Python that is running
             self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
         )
-        assert self._process.stdin and self._process.stdout  # noqa: PT018, S101 - for the type checkers
-        self._in, self._out = self._process.stdin, self._process.stdout
+        assert self.process.stdin and self.process.stdout  # noqa: PT018, S101 - for the type checkers
+        self._in, self._out = self.process.stdin, self.process.stdout
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: "TracebackType | None") -> None:
-        self._process.kill()
+        self.process.kill()
         self._in.close()
         self._out.close()
-        self._process.wait()
+        self.process.wait()
 
     def hear(self) -> str:
         """Wait for the next line that it says."""

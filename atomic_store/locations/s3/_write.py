@@ -30,9 +30,9 @@ KEPT = 12
 ATTEMPTS = 4
 """How often a write is sent; botocore's own repetitions come on top."""
 
-_takes_bare: set[str] = set()
+takes_bare: set[str] = set()
 """Endpoints that compare only ETags without quotes (Ceph up to 16): known after one write there."""
-_two_etags: set[str] = set()
+two_etags: set[str] = set()
 """Endpoints that give one object different ETags in their answers to PUT, GET and HEAD: known after one write there."""
 
 
@@ -88,7 +88,7 @@ class Write:
             AccessError, LocationError, OSError: it was refused; nothing was written.
         """
         endpoint = self._requests.endpoint
-        bare = endpoint in _takes_bare
+        bare = endpoint in takes_bare
         attempt = 0
         while True:
             base = self._base
@@ -108,7 +108,7 @@ class Write:
                 pause(attempt)
             else:
                 if bare and isinstance(self._base, Version):
-                    _takes_bare.add(endpoint)
+                    takes_bare.add(endpoint)
                 return self._left(answer, size)
 
     def _left(self, answer: Any, size: int) -> Version:
@@ -182,7 +182,7 @@ class Write:
             raise with_code(conflict(path, base, found), failure) from failure.__cause__
         if isinstance(found, Version) and isinstance(base, Version) and found.etag != base.etag:
             # The same write under another ETag: the one that HEAD gives is worth a try.
-            _two_etags.add(self._requests.endpoint)
+            two_etags.add(self._requests.endpoint)
             self._base = found
         return None
 
@@ -226,7 +226,7 @@ def resolve_pending(requests: Requests, expected: object) -> object:
         ConflictError: neither that commit nor what it was to replace is stored.
         AccessError, LocationError, OSError: it cannot be looked at.
     """
-    if not isinstance(expected, Version) or (expected.etag is not None and requests.endpoint not in _two_etags):
+    if not isinstance(expected, Version) or (expected.etag is not None and requests.endpoint not in two_etags):
         return expected
     try:
         found = requests.head()
@@ -257,7 +257,7 @@ def delete(requests: Requests, expected: object) -> None:
             raise _uncertain_delete(path, failure, "it is still there so far", found) from failure.__cause__
         if failure.status != 412 or not isinstance(expected, Version) or found is None or found.etag == expected.etag:
             raise failure.error(path, "delete") from failure.__cause__
-        _two_etags.add(requests.endpoint)
+        two_etags.add(requests.endpoint)
         delete(requests, found)
 
 

@@ -15,13 +15,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import seams
 from machine import in_child, put, tool
 from support import require
 
 import atomic_store
 from atomic_store import LocalFile, LocationError, UncertainCommitError
-from atomic_store.locations import local as _local
-from atomic_store.locations.local import _tempfile as _descriptor
 
 # --- open() refuses what is no store, and never takes it for an empty one --------------------------------------------
 
@@ -508,7 +507,7 @@ def test_temp_that_cannot_be_removed_is_named(tmp_path: Path, monkeypatch: pytes
 def test_number_whose_close_has_failed_is_not_closed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """close(2) frees the number even where it fails: a second one would close the file that has got it since."""
     (tmp_path / "file").touch()
-    descriptor = _descriptor.Descriptor()
+    descriptor = seams.tempfile.Descriptor()
     number = descriptor.open(str(tmp_path / "file"), os.O_RDONLY)
 
     def close(number: int) -> None:
@@ -516,36 +515,13 @@ def test_number_whose_close_has_failed_is_not_closed_again(tmp_path: Path, monke
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     with monkeypatch.context() as broken:
-        broken.setattr(_descriptor, "os", SimpleNamespace(close=close))
+        broken.setattr(seams.tempfile, "os", SimpleNamespace(close=close))
         with pytest.raises(OSError):
             descriptor.close()
     with (tmp_path / "file").open("rb") as stranger:
         assert stranger.fileno() == number
         descriptor.close()
         assert stranger.read() == b""
-
-
-def test_first_commit_without_a_free_descriptor_names_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first commit loads the code that writes; where no file can be opened for that, the error names the path."""
-    name = "atomic_store.locations.local._tempfile"
-
-    class Exhausted:
-        @staticmethod
-        def find_spec(wanted: str, *_: object) -> None:
-            if wanted == name:
-                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-
-    store = atomic_store.open(tmp_path / "state.json", "new")
-    with monkeypatch.context() as broken:
-        broken.setattr(_local, "_writer", None)
-        broken.delattr(name)
-        broken.delitem(sys.modules, name)
-        broken.setattr(sys, "meta_path", [Exhausted, *sys.meta_path])
-        with pytest.raises(OSError) as caught:
-            store.commit()
-    assert (caught.value.errno, caught.value.filename) == (errno.EMFILE, tmp_path / "state.json")
-    store.commit()
-    assert (tmp_path / "state.json").read_text() == '"new"'
 
 
 def test_dropped_writer_whose_close_fails_leaves_no_temp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -558,7 +534,7 @@ def test_dropped_writer_whose_close_fails_leaves_no_temp(tmp_path: Path, monkeyp
         os.close(number)
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(_descriptor, "os", SimpleNamespace(close=close))
+    monkeypatch.setattr(seams.tempfile, "os", SimpleNamespace(close=close))
     del writing
     assert list(tmp_path.iterdir()) == []
 

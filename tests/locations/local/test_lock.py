@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import importlib.util
 import os
 import signal
 import stat
@@ -19,6 +18,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 import pytest
+import seams
 from crowd import HANGS_AFTER, Program
 from machine import ALICE, BOB, CREW, User, in_child, public_directory
 from stand_ins import by_hand, inside, stored
@@ -26,11 +26,6 @@ from support import require
 
 import atomic_store
 from atomic_store import AtomicStore, ConflictError, LocalFile, LockError, LockTimeout
-from atomic_store.locations.local import _lock
-from atomic_store.locations.local import _tempfile as _descriptor
-from atomic_store.locations.local import _tempfile as _flock
-from atomic_store.locations.local._tempfile import hidden as beside
-from atomic_store.locations.local._tempfile import unlock
 
 T = TypeVar("T")
 
@@ -249,12 +244,10 @@ def test_planted_sidecar_is_not_followed(kind: str) -> None:
 def test_planted_temp_is_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Even a stranger who has guessed the temp's name gets nothing written through a link of that name."""
     require(os.geteuid() == 0, "needs root to become other users")
-    from atomic_store.locations.local import _tempfile as _writer
-
     with public_directory() as directory:
         directory.chmod(0o1777)
         path, temp, target = directory / "a.json", directory / ".a.json.0123456789abcdef.tmp", directory / "target"
-        monkeypatch.setattr(_writer, "temp_name", lambda real: str(temp))
+        monkeypatch.setattr(seams.tempfile, "temp_name", lambda real: str(temp))
         by_hand(target, "secret")
         target.chmod(0o666)
         in_child(lambda: os.symlink(target, temp), BOB)
@@ -297,12 +290,12 @@ def test_name_is_cut_to_what_the_file_system_allows(monkeypatch: pytest.MonkeyPa
     for limit in (143, 255):
         monkeypatch.setattr(os, "pathconf", lambda directory, name, limit=limit: limit)
         for size in (100, 101, 120, limit):
-            name = os.path.basename(beside("/d/" + "n" * size, ".0123456789abcdef.tmp"))
+            name = os.path.basename(seams.tempfile.hidden("/d/" + "n" * size, ".0123456789abcdef.tmp"))
             assert len(name) <= limit
             assert name.startswith(".nnn")
             assert name.endswith(".0123456789abcdef.tmp")
     monkeypatch.delattr(os, "pathconf")
-    assert len(os.path.basename(beside("/d/" + "n" * 255, ".lock"))) == 255
+    assert len(os.path.basename(seams.tempfile.hidden("/d/" + "n" * 255, ".lock"))) == 255
 
 
 def test_all_ways_to_a_file_lead_to_one_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -409,7 +402,7 @@ def test_sidecar_made_by_another_in_the_same_instant_is_used(
             raise FileNotFoundError(errno.ENOENT, "gone", name)
         return os.open(name, flags, mode)
 
-    monkeypatch.setattr(_descriptor, "os", Scripted(open=open_))
+    monkeypatch.setattr(seams.tempfile, "os", Scripted(open=open_))
     with atomic_store.open(path, 0, lock=True):
         pass
     assert [bool(flags & os.O_CREAT) for flags in asked] == [False, True, False]
@@ -426,7 +419,7 @@ def test_sidecar_that_can_only_be_read_locks_as_well(path: Path, monkeypatch: py
         return os.open(name, flags, mode)
 
     LocalFile(path).lock().release()
-    monkeypatch.setattr(_descriptor, "os", Scripted(open=open_))
+    monkeypatch.setattr(seams.tempfile, "os", Scripted(open=open_))
     lock = LocalFile(path).lock()
     assert not is_free(path)
     lock.release()
@@ -437,11 +430,8 @@ def test_system_without_owners_and_flags_locks_as_well(path: Path, monkeypatch: 
     """Where the module os has no owners, no directories to sync and no fork, as on Windows, the lock still excludes."""
     for name in ("O_DIRECTORY", "fchown", "register_at_fork"):
         monkeypatch.delattr(os, name)
-    for module in (_descriptor, _lock):
-        spec = importlib.util.spec_from_file_location(module.__name__, str(module.__file__))
-        assert spec is not None
-        assert spec.loader is not None
-        spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    for module in (seams.tempfile, seams.lock):
+        seams.loaded_again(module)
     by_hand(path, 0)
     with atomic_store.open(path, lock=True) as store:
         assert not is_free(path)
@@ -508,13 +498,13 @@ def test_sidecar_that_is_always_replaced_times_out(path: Path, monkeypatch: pyte
     """Who removes the sidecar again and again, just when it was locked, keeps nobody waiting for longer than asked."""
     tries: list[object] = []
 
-    def remove(sidecar: str, key: object) -> bool:
+    def remove(lock: Any) -> bool:
         assert len(tries) < 5000, "it would be tried for ever"
-        tries.append(key)
-        os.unlink(sidecar)
+        tries.append(lock)
+        os.unlink(lock.path)
         return False
 
-    monkeypatch.setattr(_lock, "_is_still", remove)
+    seams.is_still(monkeypatch, remove)
     with pytest.raises(LockTimeout, match=r"removed or replaced.*\.a\.json\.lock"):
         LocalFile(path).lock(seconds)
     assert tries
@@ -699,13 +689,13 @@ def test_lock_is_held_until_the_commit_of_the_exit_is_through(path: Path, monkey
         wait_until_blocked(waiter.process.pid)
 
         def let_the_other_go_first(descriptor: int) -> None:
-            monkeypatch.setattr(_lock, "unlock", unlock)
-            unlock(descriptor)
+            monkeypatch.setattr(seams.lock, "unlock", seams.tempfile.unlock)
+            seams.tempfile.unlock(descriptor)
             assert waiter.hear() == "had"
             waiter.say()
             waiter.finish()
 
-        monkeypatch.setattr(_lock, "unlock", let_the_other_go_first)
+        monkeypatch.setattr(seams.lock, "unlock", let_the_other_go_first)
         store.value = 1
         store.__exit__(None, None, None)
     assert stored(path) == 2
@@ -1123,7 +1113,7 @@ class Msvcrt(ModuleType):
 def test_lock_works_where_only_msvcrt_has_one(path: Path, monkeypatch: pytest.MonkeyPatch, error: int) -> None:
     """Without fcntl the lock is msvcrt's: others time out, or wait by asking again; it is unlocked before it is closed."""
     fake = Msvcrt(error)
-    monkeypatch.setattr(_flock, "fcntl", None)
+    monkeypatch.setattr(seams.tempfile, "fcntl", None)
     monkeypatch.setitem(sys.modules, "msvcrt", fake)
     store = atomic_store.open(path, [], lock=True)
 

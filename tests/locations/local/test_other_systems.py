@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import seams
 
 import atomic_store
-from atomic_store.locations.local import _tempfile as _writer
 
 
 @pytest.fixture
@@ -46,14 +46,14 @@ def test_file_system_without_hard_links_creates_too(path: Path, monkeypatch: pyt
 
 def test_file_system_without_locks_stores_without_marking_its_temp(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A plain commit needs no lock: a temp that cannot be locked is as good."""
-    monkeypatch.setattr(_writer, "flock", failing(errno.ENOLCK))
+    monkeypatch.setattr(seams.tempfile, "flock", failing(errno.ENOLCK))
     atomic_store.open(path, default=1).commit()
     assert path.read_text() == "1"
 
 
 def test_temp_that_cannot_be_locked_for_another_reason_is_an_error(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """EIO while the temp is marked ends the commit: nothing is stored, nothing left."""
-    monkeypatch.setattr(_writer, "flock", failing(errno.EIO))
+    monkeypatch.setattr(seams.tempfile, "flock", failing(errno.EIO))
     with pytest.raises(OSError, match=path.name):
         atomic_store.open(path, default=1).commit()
     assert os.listdir(path.parent) == []
@@ -81,14 +81,14 @@ def test_system_that_cannot_sync_directories_deletes_too(path: Path, monkeypatch
 
 def test_close_that_fails_after_an_error_is_told_beside_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A temp whose close fails as well is removed, and the error says both."""
-    close, fails = _writer.TempFile.close, [True]
+    close, fails = seams.tempfile.TempFile.close, [True]
 
-    def closing(file: _writer.TempFile) -> None:
+    def closing(file: seams.tempfile.TempFile) -> None:
         close(file)
         if fails:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(_writer.TempFile, "close", closing)
+    monkeypatch.setattr(seams.tempfile.TempFile, "close", closing)
     store = atomic_store.open(path, default=1)
     try:
         with pytest.raises(OSError, match=path.name) as caught:

@@ -15,19 +15,18 @@ from typing import Any
 
 import atomicwrites
 import pytest
+import seams
 
 import atomic_store
 from atomic_store.locations import local as _local
-from atomic_store.locations.local import _platform as _windows
-from atomic_store.locations.local import _tempfile as _flock
 
 ACCESS_DENIED, SHARING_VIOLATION, LOCK_VIOLATION, DISK_FULL = 5, 32, 33, 112
 
 
 def refusal(winerror: int) -> OSError:
     """The error of a system call on Windows."""
-    kind = PermissionError if winerror in _windows.IN_USE else OSError
-    error = kind(errno.EACCES if winerror in _windows.IN_USE else errno.ENOSPC, "simulated")
+    kind = PermissionError if winerror in seams.platform.IN_USE else OSError
+    error = kind(errno.EACCES if winerror in seams.platform.IN_USE else errno.ENOSPC, "simulated")
     error.winerror = winerror  # type: ignore[attr-defined]  # typeshed knows it on Windows only
     return error
 
@@ -85,12 +84,12 @@ def test_scanner_that_lets_go_delays_a_commit_and_no_more(
         store.value = value
         store.commit()
         assert path.read_text() == str(value)
-    assert set(naps) == set(_windows.DELAYS[:3])
+    assert set(naps) == set(seams.platform.DELAYS[:3])
     naps.clear()
     with monkeypatch.context() as patch:
         patch.setattr(os, "unlink", Refusing(2, winerror, os.unlink))
         store.delete()
-    assert naps == list(_windows.DELAYS[:2])
+    assert naps == list(seams.platform.DELAYS[:2])
     assert not path.exists()
 
 
@@ -107,7 +106,7 @@ def test_reader_that_never_lets_go_ends_the_wait(tmp_path: Path, naps: list[floa
         store.commit()
     assert caught.value.filename == path
     assert any("tried for 2.3 s" in note for note in caught.value.__notes__)
-    assert naps == list(_windows.DELAYS)
+    assert naps == list(seams.platform.DELAYS)
     assert replace.calls == len(naps) + 1
     assert (path.read_text(), os.listdir(tmp_path)) == ("1", ["state"])
 
@@ -122,9 +121,9 @@ def test_full_disk_is_not_waited_for(tmp_path: Path, naps: list[float], monkeypa
         store.commit()
     assert (naps, replace.calls) == ([], 1)
     naps.clear()
-    late = Refusing(len(_windows.DELAYS), ACCESS_DENIED, Refusing(1, DISK_FULL))
+    late = Refusing(len(seams.platform.DELAYS), ACCESS_DENIED, Refusing(1, DISK_FULL))
     with pytest.raises(OSError, match="simulated") as caught:
-        _windows.patiently(late)
+        seams.platform.patiently(late)
     assert not hasattr(caught.value, "__notes__")
 
 
@@ -174,7 +173,7 @@ def test_stale_temp_is_closed_before_it_is_deleted(tmp_path: Path, monkeypatch: 
 def test_module_of_the_lock_loads_where_there_is_no_fcntl(monkeypatch: pytest.MonkeyPatch) -> None:
     """Windows has no fcntl: its locks are msvcrt's, and nothing is missed before."""
     monkeypatch.setitem(sys.modules, "fcntl", None)
-    spec = importlib.util.spec_from_file_location("atomic_store.locations._flock_there", _flock.__file__)
+    spec = importlib.util.spec_from_file_location("atomic_store.locations._flock_there", seams.tempfile.__file__)
     assert spec is not None
     assert spec.loader is not None
     there = importlib.util.module_from_spec(spec)
@@ -194,7 +193,7 @@ def test_module_of_the_lock_loads_where_there_is_no_fcntl(monkeypatch: pytest.Mo
 )
 def test_long_path_gets_the_form_that_may_be_long(path: str, extended: str) -> None:
     """A drive's and a share's path each get their prefix, once; a short one stays as it is."""
-    assert _windows.extended(path) == extended
+    assert seams.platform.extended(path) == extended
 
 
 def test_path_is_normalised_before_its_form_forbids_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -376,7 +376,7 @@ def test_missing_botocore_is_found_out_by_the_module_that_needs_it(monkeypatch: 
     """The same in this process: without botocore, the one module that uses it raises MissingLibraryError."""
     monkeypatch.setitem(sys.modules, "botocore.session", None)
     with pytest.raises(atomic_store.MissingLibraryError, match=r"atomic-store\[s3\]"):
-        seams.loaded_again("locations.s3._client")
+        seams.loaded_again(seams.s3_client())
 
 
 def test_nobody_pays_for_s3_who_does_not_use_it() -> None:

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import seams
 from s3_model import FAULTS, Client, Service
 
 import atomic_store
 from atomic_store import ConflictError, S3Object, UncertainCommitError
-from atomic_store.locations.s3 import _upload, _write
 
 KEY = "dir/state.json"
 
@@ -31,12 +31,10 @@ def real() -> Any:
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts of 64 bytes, and no waiting between two tries."""
-    monkeypatch.setattr(_upload, "PART", 64)
-    for module in (_upload, _write):
-        monkeypatch.setattr(module, "pause", lambda attempt: None)
+    seams.s3_parts(monkeypatch, 64, seams.S3_SAME_SIZE)
+    seams.s3_pause(monkeypatch, lambda attempt: None)
     monkeypatch.setattr("time.sleep", lambda seconds: None)
-    monkeypatch.setattr(_write, "_two_etags", set[str]())
-    monkeypatch.setattr(_write, "_takes_bare", set[str]())
+    seams.s3_nothing_learned(monkeypatch)
 
 
 class Scheduler:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import seams
 from crowd import Program
 from s3_proxy import Fault, Proxy
 from s3_servers import ACCESS, Server
@@ -28,7 +29,6 @@ from support import require
 import atomic_store
 from atomic_store import AccessError, S3Object
 from atomic_store.locations import s3
-from atomic_store.locations.s3 import _client
 
 __all__ = ["hasty", "proxy", "shared_proxy"]
 
@@ -155,16 +155,16 @@ def test_another_thread_was_faster(keys: Path, ministack: Server, proxy: Proxy) 
     place = S3Object(ministack.bucket, "key")
     old = place.client
     write_keys(keys, "KEY2")
-    newer = _client.renewed(old)
+    newer = seams.s3_client().renewed(old)
     assert newer is not old
-    assert _client.renewed(old) is newer
+    assert seams.s3_client().renewed(old) is newer
 
 
 def test_broken_settings_are_no_newer_credentials(keys: Path, ministack: Server, proxy: Proxy) -> None:
     """What is found while looking for newer credentials, a broken file say, does not hide the error that led there."""
     old = S3Object(ministack.bucket, "key").client
     keys.write_text("[default\n")
-    assert _client.renewed(old) is None
+    assert seams.s3_client().renewed(old) is None
 
 
 def test_hundred_renewals_leave_one_client(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,7 +206,7 @@ def test_environment_that_threads_change_is_copied_whole(server: Server) -> None
     thread.start()
     try:
         for _ in range(300):
-            _client.client()
+            assert S3Object("bucket", "key").client
     finally:
         stop.set()
         thread.join()
@@ -217,20 +217,23 @@ def test_environment_that_changes_while_a_client_is_made_is_looked_at_again(
 ) -> None:
     """Botocore looks twice at a variable that was removed in between: once more, with what is there then."""
     monkeypatch.setenv("AWS_SESSION_TOKEN", "soon gone")
-    connect = _client._connect
+    from botocore.session import Session
 
-    def disturbed(session: Any) -> Any:
+    create_client = Session.create_client
+
+    def disturbed(session: Any, *arguments: Any, **options: Any) -> Any:
         if os.environ.pop("AWS_SESSION_TOKEN", None):
             raise KeyError("AWS_SESSION_TOKEN")
-        return connect(session)
+        return create_client(session, *arguments, **options)
 
-    monkeypatch.setattr(_client, "_connect", disturbed)
-    assert _client.client() is _client.client()
+    monkeypatch.setattr(Session, "create_client", disturbed)
+    place = S3Object("bucket", "key")
+    assert place.client is place.client
 
 
 def test_settings_that_give_no_client_are_an_error_of_ours(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever botocore raises while it makes a client names the place."""
-    monkeypatch.setattr(_client, "_connect", lambda session: int("no number"))
+    monkeypatch.setattr("botocore.session.Session.create_client", lambda *arguments, **options: int("no number"))
     with pytest.raises(OSError, match=r"s3://bucket/key") as caught:
         atomic_store.open("s3://bucket/key")
     assert caught.value.code == "ValueError"  # type: ignore[attr-defined]
@@ -267,7 +270,7 @@ def test_location_goes_to_another_process(server: Server) -> None:
     options = {"StorageClass": "STANDARD_IA"}
     place = S3Object(server.bucket, server.new_key(), put_options=options, keep_metadata=True)
     for other in (pickle.loads(pickle.dumps(place)), copy.deepcopy(place), copy.copy(place)):
-        assert (other.path, other.put_options, other._requests.keep_metadata) == (place.path, options, True)
+        assert (other.__reduce__(), other.put_options) == (place.__reduce__(), options)
     assert copy.deepcopy(place).put_options is not options
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         assert pool.map(count, [place]) == [1]

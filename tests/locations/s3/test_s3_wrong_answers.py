@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import seams
 from s3_proxy import Fault, Proxy
 from s3_servers import Server
 from s3_support import MB, between, hasty, proxy, shared_proxy, world
 
 import atomic_store
 from atomic_store import AtomicStoreError, ConflictError, LocationError, S3Object, UncertainCommitError
-from atomic_store.locations.s3 import _write
 
 __all__ = ["hasty", "proxy", "shared_proxy"]
 
@@ -226,7 +226,7 @@ def test_service_with_several_etags_makes_no_false_conflict(
     method: str, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One kind of answer names another ETag: a write is known by its id, and after the first there is no retry."""
-    monkeypatch.setattr(_write, "_two_etags", set[str]())
+    seams.s3_nothing_learned(monkeypatch)
     with between(server) as proxy:
         key = server.new_key()
         proxy.fail(Fault(method, times=999, without=("etag",), instead=(("ETag", '"another"'),)))
