@@ -33,7 +33,7 @@ _NOTHING = object()  # the value of a store that holds nothing
 
 
 def set_field(args: argparse.Namespace, location: Any) -> Any:
-    """Put a value in, or add a number to what is there; return the new field."""
+    """Change a field to the given value, or add the given number to it; return the new field."""
     parts = _pointer.parse(args.field)
     given = _value(args)
     if not parts and not args.add:
@@ -56,7 +56,7 @@ def set_field(args: argparse.Namespace, location: Any) -> Any:
 
 
 def delete_field(args: argparse.Namespace, location: Any) -> None:
-    """Take a field out.
+    """Delete a field.
 
     Raises:
         CommandError: there is none.

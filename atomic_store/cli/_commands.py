@@ -79,7 +79,7 @@ def delete(args: argparse.Namespace) -> int:
 
 
 def edit(args: argparse.Namespace) -> int:
-    """Let the user change what is stored in an editor; nothing typed is lost, whatever happens."""
+    """Open what is stored in an editor, and store the edited text; nothing typed is lost, whatever happens."""
     from ._editing import Workspace, make_draft
 
     location = writable(args.location)

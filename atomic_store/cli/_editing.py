@@ -145,7 +145,7 @@ def make_draft(form: FileFormat, stored: Stored | None, path: Any) -> TextDraft 
     if not form.codec.writes_text(value):
         return JsonDraft(form, value, path)
     if form.name == "json" and b"\n" not in stored.content.strip():
-        return TextDraft(form, in_lines(stored.content), path)  # nobody can edit a value that is all in one line
+        return TextDraft(form, in_lines(stored.content), path)  # a person cannot edit a value in one line
     return TextDraft(form, stored.content, path)
 
 
@@ -192,7 +192,7 @@ class Workspace:
             shutil.rmtree(self._directory, ignore_errors=True)
 
     def edit(self) -> bytes | None:
-        """Let the user edit until the text is valid; return the encoded value, or None if it was left as it is.
+        """Open the editor until the text is valid; return the encoded value, or None if it was left as it is.
 
         Raises:
             CommandError: the editor failed, or was left with a mistake.

@@ -10,7 +10,7 @@ from .. import formats
 from ..errors import FormatError, LoadError, MissingLibraryError, describe
 from ..formats import wrappers
 from ..store import locate
-from ._terminal import PIECE, CommandError, Killable, Progress, WatchedFile, cause_of, warn
+from ._terminal import PIECE, CommandError, Killable, Progress, WatchedFile, cause_of, message_of, warn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class FileFormat:
         return inside
 
     def look_at(self, head: bytes, path: Any) -> None:
-        """Take the compression that the first bytes show, unless --format has named one."""
+        """Use the compression that the first bytes show, unless --format has named one."""
         found = compression_of(head)
         if head and self.option is None and found != self.methods[-1:]:
             label = self.label
@@ -370,8 +370,6 @@ def publish(location: Location, expected: object, content: bytes) -> None:
 
 def mistake_in(error: Exception) -> str:
     """Return what is wrong with a text, in the format's own words if it refuses the text."""
-    from ._terminal import message_of
-
     if isinstance(error, LoadError) and error.__cause__ is not None:
         return f"It is not {error.format}: {cause_of(error)}"
     return message_of(error)

@@ -89,7 +89,7 @@ def in_lines(content: bytes) -> bytes:
 
 
 def _in_own_letters(word: str) -> str:
-    """Return a JSON string without its escapes of letters, unless there is a character in it that nobody could see."""
+    """Return a JSON string without its escapes of letters, unless it holds a character that is invisible."""
     text: str = json.loads(word)
     return json.dumps(text, ensure_ascii=False) if text.isprintable() else word
 

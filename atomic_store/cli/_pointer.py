@@ -44,7 +44,7 @@ def find(value: Any, parts: list[str]) -> Any:
 
 
 def assign(value: Any, parts: list[str], new: Any) -> None:
-    """Put a field in. Objects on the way are made; a list grows by one item at most.
+    """Change a field. Missing objects on the way are created; a list grows by one item at most.
 
     Args:
         value: the value, which is changed.
@@ -64,7 +64,7 @@ def assign(value: Any, parts: list[str], new: Any) -> None:
 
 
 def remove(value: Any, parts: list[str]) -> None:
-    """Take a field out.
+    """Delete a field.
 
     Raises:
         Missing: there is none.
@@ -92,7 +92,7 @@ def _key(value: Any, part: str) -> Any:
 
 
 def _put(owner: Any, part: str, new: Any) -> Any:
-    """Put an item into a dict or list; return it as it is there, because YAML and TOML wrap what they are given."""
+    """Change an item of a dict or list; return it as it is stored there, because YAML and TOML wrap what they are given."""
     kind: Any = owner.__class__
     is_list = issubclass(kind, list)
     if not is_list and not issubclass(kind, dict):

@@ -117,7 +117,7 @@ class Progress:
 
 
 class Killable:
-    """Let Ctrl-C kill the program at once: a decoder in C looks at no signal before it is done, which may take seconds.
+    """Restore the default effect of SIGINT: a decoder in C checks for no signal until it is done, which may take seconds.
 
     Only around what reads: nothing may need a clean-up.
     """
