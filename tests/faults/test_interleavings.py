@@ -1,0 +1,139 @@
+"""All interleavings, not some races: every schedule of two actors on one file with a preemption at any system call.
+
+The rest, with three actors and three preemptions, is a campaign: python -m attacks.interleavings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+
+import pytest
+
+from attacks.interleavings.controls import CONTROLS
+from attacks.interleavings.history import CORRUPT, Operation, explained
+from attacks.interleavings.scenarios import FIRST, Scenario, interrupted, replay, scenarios
+from attacks.interleavings.scheduler import Actor, Run, explore
+
+Record = Callable[[str, object], None]
+
+
+# The kinds in which faults have been, and what is stored before: the rest is the campaign's.
+CORE = {
+    *("plain", "block", "update", "comparing", "delete", "quarantine", "rename"),
+    *("shared_block", "shared_reload", "shared_assign"),
+}
+
+
+def demand(todo: list[Scenario], preemptions: int, record: Record) -> None:
+    """Demand that no schedule of these scenarios has a flaw."""
+    count = 0
+    found: list[str] = []
+    for scenario in todo:
+        for played in explore(scenario.play, preemptions):
+            count += 1
+            if played.flaws:
+                found.append(str(played))
+                break
+    if found:
+        pytest.fail("\n".join(found))
+    record("schedules explored", count)
+
+
+def test_every_pair_of_actors_is_as_one_after_the_other(record_property: Record) -> None:
+    """Two actors of every kind, each preemption: nothing lost but what is said, no temp, nobody waits for ever."""
+    core = [each for each in scenarios(2) if each.first is not None and CORE.issuperset(each.kinds)]
+    demand(core, 1, record_property)
+
+
+def test_handler_never_waits_for_whom_it_interrupts(record_property: Record) -> None:
+    """A signal handler that uses the file, at each system call of what it interrupts: it ends, and nothing is lost."""
+    demand([each for each in interrupted() if each.first is not None], 1, record_property)
+
+
+@pytest.mark.parametrize(
+    "kinds",
+    [("shared_block", "shared_reload"), ("quarantine", "plain")],
+    ids=" + ".join,
+)
+def test_two_preemptions_find_no_more(kinds: tuple[str, ...], record_property: Record) -> None:
+    """The pairs in which faults have been: all schedules with two preemptions."""
+    demand([Scenario(kinds, CORRUPT if "quarantine" in kinds else FIRST)], 2, record_property)
+
+
+@pytest.mark.parametrize("fault", CONTROLS, ids=lambda fault: fault.__name__)
+def test_fault_that_is_put_back_is_found(fault: Callable[[], AbstractContextManager[None]]) -> None:
+    """Control: what the library once did wrong is found, and the schedule that shows it replays."""
+    scenario = CONTROLS[fault]
+    with fault():
+        played = next(played for played in explore(scenario.play, 2) if played.flaws)
+        assert f"{played.schedule}" in str(played)
+        again = replay(scenario, played.schedule)
+    assert again.flaws
+    assert again.schedule == played.schedule
+    assert replay(scenario, played.schedule).flaws == []
+
+
+def counting(schedule: Sequence[int]) -> tuple[Run, list[int]]:
+    """Let two actors count without a lock."""
+    box = [0]
+
+    def act() -> None:
+        run.point("reads")
+        value = box[0]
+        run.point("writes")
+        box[0] = value + 1
+
+    run = Run([Actor("one", act), Actor("other", act)], schedule)
+    return run.run(), box
+
+
+def test_scheduler_finds_a_lost_update() -> None:
+    """Control: of two who count without a lock one is lost in some schedules, and in others none is."""
+    kept = set()
+    for schedule in ([], *([0] * zeros + [1] * 4 for zeros in range(4))):
+        kept.add(counting(schedule)[1][0])
+    assert kept == {1, 2}
+
+
+def embracing(schedule: Sequence[int]) -> Run:
+    """Let two actors take two locks, each in its own order."""
+    held: set[str] = set()
+
+    def taking(*names: str) -> Callable[[], None]:
+        def act() -> None:
+            for name in names:
+                run.point(f"takes {name}")
+                while name in held:
+                    run.wait(f"waits for {name}")
+                held.add(name)
+            held.difference_update(names)
+            run.released()
+
+        return act
+
+    run = Run([Actor("one", taking("x", "y")), Actor("other", taking("y", "x"))], schedule)
+    return run.run()
+
+
+def test_scheduler_finds_a_deadly_embrace() -> None:
+    """Control: two who wait for each other are found by one preemption, and by none without."""
+    assert not any(run.stuck for run in explore(embracing, 0))
+    assert any(run.stuck for run in explore(embracing, 1))
+
+
+def test_history_knows_what_was_lost() -> None:
+    """Control: what an update with a lock has written is never lost; what a plain commit has, only to who was at work."""
+    one = Operation("append", "a", 0, 5, ("a",))
+    other = Operation("append", "b", 0, 5, ("b",))
+    assert not explained([one, other], None, ("b",), ())
+    assert explained([one, Operation("append", "b", 0, 5, ("a", "b"))], None, ("a", "b"), ())
+    assert explained([one, Operation("write", ("p",), 0, 5, "ok")], None, ("a",), ())
+    assert not explained(
+        [one, Operation("write", ("p",), 0, 1, "ok"), Operation("read", None, 2, 9, None)], None, ("a",), ()
+    )
+    late = Operation("append", "a", 3, 5, ("a",))
+    assert not explained([Operation("write", ("p",), 0, 1, "ok"), late], None, ("a",), ())
+    assert not explained(
+        [Operation("open", None, 0, 5, None), Operation("write", ("p",), 0, 5, "ok")], CORRUPT, None, (CORRUPT,)
+    )
