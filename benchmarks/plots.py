@@ -111,10 +111,13 @@ def draw_scaling(figure: Any, data: Any) -> None:
             for place, size in enumerate(sizes)
             if name in data[size]["rounds"]
         ]
+        if not points:
+            continue
         axes.plot(*zip(*points, strict=True), marker="o", markersize=3.5, linewidth=1.8, color=colour)
         beside: dict[str, Any] = {"xytext": (0, 5), "textcoords": "offset points", "va": "bottom", "ha": "center"}
         at = {ORIGINAL: -3, "sqlite3 WAL FULL": -2, OURS: 1, "atomic_store orjson": -2}[name]
-        axes.annotate(label, points[min(at, len(points) - 1)], color=colour, fontsize=SIZE, **beside)
+        place = points[max(-len(points), min(at, len(points) - 1))]
+        axes.annotate(label, place, color=colour, fontsize=SIZE, **beside)
     axes.axhline(1, color=INK, linewidth=0.8, linestyle=":")
     axes.set_ylim(0, axes.get_ylim()[1] * 1.08)
     axes.margins(x=0.06)

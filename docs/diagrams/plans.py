@@ -68,7 +68,7 @@ def floor_plan() -> Canvas:
              "its temporary file", "s3/: an object,", "requests, uploads", named=True)  # fmt: skip
     plan.arrow((90, 466), (150, 494))
     plan.arrow((270, 466), (210, 494))
-    plan.box(90, 496, 180, 46, "errors.py, log.py", "imported by all", named=True)
+    plan.box(90, 496, 180, 46, "errors.py", "the tree of errors", named=True)
     return plan
 
 
