@@ -92,7 +92,7 @@ class NewContent(StoredFile):
         """Take all of the bytes. When a part is full and more comes, send the part."""
         if self._failure is not None or self.closed:
             self._raise_failure()
-        size = len(data) if data.__class__ is bytes else memoryview(data).nbytes
+        size = len(data) if isinstance(data, bytes) else memoryview(data).nbytes
         try:
             if self._spool is not None:
                 self._spool.write(data)
