@@ -18,7 +18,7 @@ import tomlkit
 
 from ._difference import difference
 from ._plain import to_builtins
-from ._read_back import require_same
+from ._read_back import EDITED, require_same
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def dump(value: Any, file: Any, **kwargs: Any) -> None:
         FormatError: the value would come back as another one, or not at all.
     """
     text = tomlkit.dumps(value, **kwargs)
-    require_same(to_builtins(value, lists=True), lambda: _plain(text), label)
+    require_same(to_builtins(value, lists=True), lambda: _plain(text), label, EDITED)
     file.write(text)
 
 

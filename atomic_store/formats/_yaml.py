@@ -15,6 +15,7 @@ import inspect  # noqa: F401
 import io
 import sys
 import textwrap  # noqa: F401
+from functools import partial
 from itertools import chain
 
 from ruamel.yaml import YAML
@@ -23,7 +24,7 @@ from ruamel.yaml.emitter import RoundTripEmitter
 
 from ..errors import LoadError
 from ._plain import to_builtins
-from ._read_back import require_same
+from ._read_back import EDITED, require_same
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,9 +54,9 @@ def dump(value: Any, file: Any, **kwargs: Any) -> None:
     content = io.BytesIO()
     _yaml(kwargs).dump(value, content)
     written = content.getvalue()
-    require_same(
-        to_builtins(value, lists=True), lambda: to_builtins(_decode(written, file.load_kwargs or {}), lists=True), label
-    )
+    load_kwargs = file.load_kwargs or {}
+    again = partial(_decode, written, load_kwargs)
+    require_same(to_builtins(value, lists=True), lambda: to_builtins(again(), lists=True), label, EDITED)
     file.write(written)
 
 
