@@ -100,6 +100,7 @@ def pretend_missing(monkeypatch: pytest.MonkeyPatch, package: str, format: str) 
     monkeypatch.setitem(sys.modules, package, None)
     monkeypatch.delitem(sys.modules, f"atomic_store.formats._{format}", raising=False)
     monkeypatch.delattr(formats, f"_{format}", raising=False)
+    monkeypatch.delitem(formats._codecs, format, raising=False)
 
 
 def directories_cannot_be_synced(monkeypatch: pytest.MonkeyPatch) -> None:
