@@ -23,7 +23,7 @@ import pytest
 import seams
 from cli_support import Screen, environment, run
 from crowd import Program
-from stand_ins import by_hand, inside
+from stand_ins import by_hand, inside, pretend_missing
 from support import require
 
 import atomic_store
@@ -244,10 +244,7 @@ def test_package_behind_a_compression_is_named(name: str, package: str, monkeypa
         monkeypatch.setitem(sys.modules, "backports.zstd", None)
     else:
         Path(name).write_bytes((gzip if method == "gzip" else lzma).compress(b"\xff\xfe"))
-        module = {"bson": "_bson", "ruamel.yaml": "_yaml"}[package]
-        monkeypatch.setitem(sys.modules, package, None)
-        monkeypatch.delitem(sys.modules, f"atomic_store.formats.{module}", raising=False)
-        monkeypatch.delattr(f"atomic_store.formats.{module}", raising=False)
+        pretend_missing(monkeypatch, package, name.split(".")[1])
     found = run("show", name)
     assert found.code == 1
     assert "pip install" in found.err
