@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import UserDict
 from collections.abc import Mapping, MutableMapping
+from copy import copy as shallow_copy
 
 from .errors import LoadError, LocationError, UncertainCommitError
 from .locations import Location
@@ -178,9 +179,7 @@ class StoredDict(UserDict["Any", "Any"]):
 
         Raises nothing.
         """
-        from copy import copy
-
-        return self._twin(copy(self.data))
+        return self._twin(shallow_copy(self.data))
 
     __copy__ = copy
 

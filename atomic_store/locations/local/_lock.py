@@ -292,8 +292,8 @@ def _wait(lock: "SidecarLock", deadline: float | None, name: "Any", timeout: flo
         if True in [other.mine for other in rivals]:
             raise LockError(
                 f"cannot lock {name!r}: this thread holds its lock already, through another store, another task or the code "
-                "that a signal handler has interrupted; waiting for itself it would wait for ever. Use one store, or leave "
-                "the other's block first"
+                "that a signal handler has interrupted, and would wait for ever. "
+                "Use one store, or leave the other's block first"
             )
         if not rivals:
             try:
