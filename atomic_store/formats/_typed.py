@@ -360,31 +360,3 @@ def _told(error: Exception) -> str:
     first = told.errors()[0]
     place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"])
     return shortened(f"{first['msg']} - at `${place}`")
-
-
-_MARKS = ("__dataclass_fields__", "__attrs_attrs__", "__struct_fields__", "__pydantic_fields__", "isoformat", "__members__")
-_KEPT_BY_TYPE = ("set", "frozenset", "bytes", "bytearray", "timedelta", "Decimal", "UUID")
-
-
-def hint(error: TypeError, value: Any) -> None:
-    """Add the way out to a TypeError about an object that type= can store."""
-    waiting: list[Any] = [value]
-    seen: set[int] = set()
-    while waiting:
-        item = waiting.pop()
-        if id(item) in seen:
-            continue
-        seen.add(id(item))
-        kind: Any = item.__class__
-        if issubclass(kind, (str, int, float)):
-            continue  # JSON has these, and members of a StrEnum or IntEnum pass as such
-        if any(hasattr(kind, mark) for mark in _MARKS) or kind.__name__ in _KEPT_BY_TYPE:
-            error.add_note(
-                f"JSON has no {kind.__name__}, but open(..., type=...) with the type of the whole value stores and "
-                'loads it as such: pip install "atomic-store[typed]"'
-            )
-            return
-        if isinstance(item, dict):
-            waiting += [*item.keys(), *item.values()]
-        elif isinstance(item, list | tuple):
-            waiting += item
