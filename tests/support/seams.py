@@ -72,6 +72,13 @@ def loads_under_way() -> Any:
     return formats._off
 
 
+def forget_format(monkeypatch: pytest.MonkeyPatch, format: str) -> None:
+    """Let a named format be loaded anew at its next use."""
+    monkeypatch.delitem(sys.modules, f"atomic_store.formats._{format}", raising=False)
+    monkeypatch.delattr(formats, f"_{format}", raising=False)
+    monkeypatch.delitem(formats._codecs, format, raising=False)
+
+
 def format_module(name: str) -> ModuleType:
     """Return the module of a built-in format."""
     return importlib.import_module(f"atomic_store.formats._{name}")

@@ -13,8 +13,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-
-from atomic_store import formats
+import seams
 
 Dump = Callable[..., Any]
 Load = Callable[..., Any]
@@ -98,9 +97,7 @@ def install_formats(monkeypatch: pytest.MonkeyPatch, site: Path, package: str, *
 def pretend_missing(monkeypatch: pytest.MonkeyPatch, package: str, format: str) -> None:
     """Let the package of a named format not be installed, even if another test has already used the format."""
     monkeypatch.setitem(sys.modules, package, None)
-    monkeypatch.delitem(sys.modules, f"atomic_store.formats._{format}", raising=False)
-    monkeypatch.delattr(formats, f"_{format}", raising=False)
-    monkeypatch.delitem(formats._codecs, format, raising=False)
+    seams.forget_format(monkeypatch, format)
 
 
 def directories_cannot_be_synced(monkeypatch: pytest.MonkeyPatch) -> None:
