@@ -34,8 +34,8 @@ def test_no_test_id_holds_an_address(request: pytest.FixtureRequest) -> None:
     assert [item.nodeid for item in request.session.items if re.search(r" at 0x[0-9a-f]{6}", item.nodeid)] == []
 
 
-OTHERS = {"_exit", "_replace", "_actions", "_session", "_request_signer", "_credentials"}
-"""Names of the standard library and of botocore that begin with an underscore."""
+OTHERS = {"_exit", "_getframe", "_proper_fsync", "_replace", "_actions", "_session", "_request_signer", "_credentials"}
+"""Names of the standard library, botocore and atomicwrites that begin with an underscore."""
 
 
 def private_names(source: str) -> list[str]:
