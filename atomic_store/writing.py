@@ -28,6 +28,9 @@ else:
         return signature
 
 
+BUFFER = 1 << 16  # bytes; each write to a place costs, and some writers write every field by itself
+
+
 class AtomicWrite(Generic[F]):
     """What atomic_write() gives: a context manager around one new file. Entered again afterwards, it begins another one."""
 
@@ -45,8 +48,12 @@ class AtomicWrite(Generic[F]):
     def __repr__(self) -> str:
         return f"<atomic_write of {self._location.path!r}, mode {self._mode!r}>"
 
+    def __getattr__(self, name: str) -> Any:
+        """Say what to do where it is used as if it were the file."""
+        raise AttributeError(f"atomic_write() has no {name!r}: use it in a with block, `with atomic_write(...) as file`")
+
     def __enter__(self) -> F:
-        """Begin the new file; nobody sees it yet.
+        """Begin the new file; no reader sees it yet.
 
         Raises:
             FileExistsError: overwrite=False, and there is something.
@@ -56,15 +63,18 @@ class AtomicWrite(Generic[F]):
         if self._open:
             raise AtomicStoreError(f"the block that writes {self._location.path!r} is open: call atomic_write() once more")
         self._sink = NewFile(self._location.path)
-        self._file = self._dressed()
         self._replacement: Context = self._location.replace(ANY if self._overwrite else None)
         try:
-            # Last, and without a call in between: an interrupt after it would leave what nobody removes.
             self._sink.inner = self._replacement.__enter__()
+            file: F = self._dressed()
         except ConflictError as error:
             raise self._translated(error) from error
+        except BaseException as error:
+            if self._sink.inner is not None:
+                self._replacement.__exit__(error.__class__, error, error.__traceback__)
+            raise
+        self._file: Any = file
         self._open = True
-        file: F = self._file
         return file
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -91,43 +101,61 @@ class AtomicWrite(Generic[F]):
             raise self._translated(conflict) from conflict
 
     def _dressed(self) -> Any:
-        """Give what the block gets; its type is what the overloads of atomic_write() say."""
+        """Return what the block gets; its type is what the overloads of atomic_write() say."""
+        readable = getattr(self._sink.inner, "readable", None)
+        real = readable is not None and readable()
+        file = RealFile(self._sink, BUFFER) if real else io.BufferedWriter(self._sink, BUFFER)
         # newline="": what is written is what is stored, on every system.
-        return io.TextIOWrapper(self._sink, "utf-8", newline="") if self._mode == "w" else self._sink
+        return io.TextIOWrapper(file, "utf-8", newline="") if self._mode == "w" else file
 
     def _translated(self, error: ConflictError) -> Exception:
-        """Say it as open(path, "x") does; but where nothing is known to be stored, it remains what it is."""
+        """Return the error that open(path, "x") raises; but where nothing is known to be stored, it remains what it is."""
         if error.found is None:
             return error
         return FileExistsError(errno.EEXIST, "should not exist yet, and does; it was left alone", self._location.path)
 
 
+class RealFile(io.BufferedRandom):
+    """A new file on a disk, as open(path, "w+b") returns one."""
+
+    def fileno(self) -> int:
+        """Return the descriptor, where the place has one, after a flush: what is written to it directly comes later."""
+        self.flush()
+        return super().fileno()
+
+
 class NewFile(io.RawIOBase):
-    """The file that the block writes, from front to back; closing it closes nothing underneath.
+    """The location's file, below the buffer; closing it closes nothing underneath.
 
     Attributes:
         name: the place as the program spelled it.
-        mode: as that of a file that open() gives, for who asks for it.
+        mode: as that of a file that open() gives, for programs that ask for it.
         inner: the location's file.
-        failure: what the first write that failed has raised: whoever swallows it publishes nothing.
+        failure: what the first write that failed has raised: a block that swallows it publishes nothing.
     """
 
     mode = "wb"
-    inner: Any
+    inner: Any = None  # until the block begins
     failure: BaseException | None = None
 
     def __init__(self, name: Any) -> None:
         self.name = name
 
+    def readable(self) -> bool:
+        """Return True: whether the place can read back shows when it is asked to."""
+        return True
+
     def writable(self) -> bool:
-        """Say yes."""
+        """Return True."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return True: whether the place can seek shows when it is asked to."""
         return True
 
     def write(self, data: Any) -> int:
-        """Take all of the bytes."""
+        """Write all of the bytes."""
         self._require_open()
-        if isinstance(data, str):
-            raise TypeError('a bytes-like object is required, not str: atomic_write(..., "w") takes str')
         view = memoryview(data)
         if self.failure is None:
             try:
@@ -135,21 +163,42 @@ class NewFile(io.RawIOBase):
             except BaseException as error:
                 self.failure = error
                 raise
-        elif not isinstance(self.failure, InterruptedError):  # upon that io.TextIOWrapper asks again, for ever
+        elif not isinstance(self.failure, InterruptedError):  # upon that io's buffer asks again, for ever
             raise self.failure
         return view.nbytes
 
     def tell(self) -> int:
-        """Say how many bytes were written."""
+        """Return the position."""
         self._require_open()
-        position: int = self.inner.tell()
+        position: int = 0 if self.inner is None else self.inner.tell()
         return position
 
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Move the position; UnsupportedOperation where the place is written from front to back only."""
+        position: int = self._part("seek")(offset, whence)
+        return position
+
+    def truncate(self, size: int | None = None) -> int:
+        """Cut the file; UnsupportedOperation as above."""
+        length: int = self._part("truncate")(size)
+        return length
+
+    def readinto(self, buffer: Any) -> int:
+        """Read back what was written; UnsupportedOperation as above."""
+        size: int = self._part("readinto")(buffer)
+        return size
+
     def fileno(self) -> int:
-        """Give the descriptor, where the place has one."""
-        self._require_open()
-        number: int = self.inner.fileno()
+        """Return the descriptor; UnsupportedOperation where the place has none."""
+        number: int = self._part("fileno")()
         return number
+
+    def _part(self, name: str) -> Any:
+        self._require_open()
+        part = getattr(self.inner, name, None)
+        if part is None:
+            raise io.UnsupportedOperation(f"{name}(): {self.name!r} is written from front to back")
+        return part
 
     def _require_open(self) -> None:
         if self.closed:
@@ -168,9 +217,9 @@ def atomic_write(location: Path, mode: str = "wb", overwrite: bool = True) -> At
     """Write a file that is published whole when the block ends, and not at all if an exception ends it.
 
     The block gets the file object, which whatever takes a file can fill: csv, lxml, zipfile, pandas,
-    Django's serializers. It is written from front to back, without seek(). All the care of a commit
-    is taken: links, mode and owner stay, and after the block the file is durable. On S3 it is sent
-    while the block writes, and an upload that fails is aborted.
+    Django's serializers. A local one is like a file of open(location, "w+b"): it can seek and be read back.
+    All the care of a commit is taken: links, mode and owner stay, and after the block the file is
+    durable. On S3 it is sent while the block writes, and an upload that fails is aborted.
 
     Args:
         location: what open() takes as `path`.

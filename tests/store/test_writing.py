@@ -133,7 +133,7 @@ def test_text_that_does_not_fit_any_more_is_not_published() -> None:
 def test_swallowed_error_publishes_no_torn_file(mode: str) -> None:
     """A writer that goes on after a failed write, as if nothing were missing, gets the error again, at the end at last."""
     place = Full(b"old")
-    piece: Any = "x" * 9000 if mode == "w" else b"x" * 9000
+    piece: Any = "x" * 90_000 if mode == "w" else b"x" * 90_000  # more than the buffer holds
     failures = 0
     with pytest.raises(OSError, match="No space left"), AtomicWrite[Any](place, mode, True) as file:
         for _ in range(4):
@@ -142,7 +142,7 @@ def test_swallowed_error_publishes_no_torn_file(mode: str) -> None:
             except OSError:
                 failures += 1
         file.write(piece[:0])
-    assert failures == 2 if mode == "wb" else failures > 0
+    assert failures > 0
     assert place.content == b"old"
 
 

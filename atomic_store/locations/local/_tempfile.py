@@ -303,6 +303,8 @@ class TempFile(Descriptor):
         return os.lseek(self.fd(), 0, os.SEEK_CUR) if self._lent else self._size
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        if offset == 0 and whence == os.SEEK_CUR:
+            return self.tell()  # as io.BufferedRandom does at each flush
         self._lent = True
         return os.lseek(self.fd(), offset, whence)
 
@@ -319,8 +321,7 @@ class TempFile(Descriptor):
     def write(self, data: "ReadableBuffer") -> int:
         piece: Any = data if type(data) is bytes else memoryview(data).cast("B")
         fd, size = self._fds[0] if self._fds else self.fd(), len(piece)
-        if self._failure is not None:
-            raise self._failure
+        self.check()
         try:
             done = os.write(fd, piece)
             while done < size:  # write(2) may write less than asked for, and never more than 2 GiB
