@@ -202,7 +202,7 @@ def local_acts(store: Any, case: dict[str, Any], path: str) -> dict[str, str]:
             do("lock held: commit", store.commit)
             do("lock held: update", store.update, lambda value: value)
             os.close(other)
-    twin = os.path.join(os.path.dirname(path), "elsewhere" + os.path.splitext(path)[1])
+    twin = os.path.join(os.path.dirname(path), "elsewhere." + os.path.basename(path).partition(".")[2])
     do("path assigned", setattr, store, "path", twin)
     do("commit elsewhere", commit, NEW)
     do("path assigned back", setattr, store, "path", path)
