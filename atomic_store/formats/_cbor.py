@@ -5,18 +5,21 @@ than 400 levels (they are written, but not read). Comes back as something else: 
 bytearray as bytes. Of all single flipped bits two thirds still load, as another value.
 """
 
+# What users store is anything: its type is not known here.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+
 from __future__ import annotations
 
 # cbor2 imports these when it meets the first value of such a type; a store imports nothing after open().
-import decimal  # noqa: F401
-import email.mime.text
-import email.parser  # noqa: F401
-import fractions  # noqa: F401
+import decimal  # noqa: F401  # pyright: ignore[reportUnusedImport]
+import email.mime.text  # pyright: ignore[reportUnusedImport]
+import email.parser  # noqa: F401  # pyright: ignore[reportUnusedImport]
+import fractions  # noqa: F401  # pyright: ignore[reportUnusedImport]
 import io
-import ipaddress  # noqa: F401
+import ipaddress  # noqa: F401  # pyright: ignore[reportUnusedImport]
 import math
 import re
-import uuid  # noqa: F401
+import uuid  # noqa: F401  # pyright: ignore[reportUnusedImport]
 
 import cbor2
 

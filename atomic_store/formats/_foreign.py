@@ -3,6 +3,9 @@
 Only a program that brings such a format loads this.
 """
 
+# What users store is anything: its type is not known here.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import inspect
@@ -48,8 +51,8 @@ class Foreign:
         self.streams = getattr(public, "streams", None) is True
         self._seeks = getattr(public, "seeks", None) is True
         self.objects = getattr(public, "holds_objects", None) is True
-        self._is_binary: bool | None = None
-        self._takes_text: bool | None = None  # None: no load has succeeded yet
+        self.is_binary: bool | None = None
+        self.takes_text: bool | None = None  # None: no load has succeeded yet
         self._wrote_text: bool | None = None  # None: no dump has succeeded yet
 
     def public(self) -> Any:
@@ -63,7 +66,7 @@ class Foreign:
 
     def dump(self, value: Any, file: Any, **kwargs: Any) -> None:
         """Write the value."""
-        new = DumpFile(file.raw, self._is_binary, self._seeks)
+        new = DumpFile(file.raw, self.is_binary, self._seeks)
         new.load_kwargs = file.load_kwargs
         try:
             self._write(value, new, **kwargs)
@@ -76,7 +79,7 @@ class Foreign:
 
     def load(self, file: Any, **kwargs: Any) -> Any:
         """Read a value."""
-        if self.streams and not self._takes_text:
+        if self.streams and not self.takes_text:
             return self._read(file, **kwargs)
         content, name = file.read(), file.name
         refusals: list[Exception] = []
@@ -105,8 +108,8 @@ class Foreign:
         return value
 
     def _decode(self, content: bytes, refusals: list[Exception], file: Any, kwargs: dict[str, Any]) -> Any:
-        if self._takes_text is not None:
-            return self._call(content, self._takes_text, file, kwargs)
+        if self.takes_text is not None:
+            return self._call(content, self.takes_text, file, kwargs)
         as_text = bool(self._wrote_text)  # no proof: tomli_w writes str, and tomllib reads bytes
         try:
             value = self._call(content, as_text, file, kwargs)
@@ -117,7 +120,7 @@ class Foreign:
             as_text = not as_text
             value = self._call(content, as_text, file, kwargs)
         if content:  # an empty file shows nothing: csv takes it as bytes, and the next one only as text
-            self._takes_text = as_text
+            self.takes_text = as_text
         return value
 
     def _call(self, content: bytes, as_text: bool, file: Any, kwargs: dict[str, Any]) -> Any:
@@ -153,7 +156,7 @@ class Foreign:
 
     def _tried(self, value: Any) -> DumpFile | None:
         """Dump the value into memory, to see what is written; None if the format refuses it."""
-        new = DumpFile(io.BytesIO(), self._is_binary)
+        new = DumpFile(io.BytesIO(), self.is_binary)
         try:
             self._write(value, new)
         except Exception:
@@ -169,9 +172,9 @@ def adapt(format: Any, is_binary: bool | None, label: str | None) -> Foreign:
     """
     foreign = find(format)
     foreign.label = label or foreign.label
-    foreign._is_binary = None if is_binary is None else bool(is_binary)  # 0.0.1 took 1 as well
+    foreign.is_binary = None if is_binary is None else bool(is_binary)  # 0.0.1 took 1 as well
     if is_binary is not None:
-        foreign._takes_text = not is_binary
+        foreign.takes_text = not is_binary
     return foreign
 
 
@@ -192,7 +195,7 @@ def find(format: Any) -> Foreign:
         foreign = Foreign(public, label, _writing(write) if whole else write, read, whole)
         is_binary = getattr(format, "is_binary", None)  # what its author has said
         if isinstance(is_binary, bool):
-            foreign._takes_text = not is_binary
+            foreign.takes_text = not is_binary
         return foreign
     names = [name for writer, reader, _ in _INTERFACES for name in (writer, reader)]
     found = [name for name in names if callable(getattr(format, name, None))]

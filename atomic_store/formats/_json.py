@@ -10,6 +10,9 @@ Of all single flipped bits a quarter to a half still load, as another value.
 versions whose sources were read. What it cannot read goes to json, which raises in its own words.
 """
 
+# What users store is anything: its type is not known here.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+
 import sys
 from itertools import compress, islice
 

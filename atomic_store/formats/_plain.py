@@ -1,5 +1,8 @@
 """Loaded values in built-in types: ruamel.yaml and tomlkit have classes of their own, which carry comments and layout."""
 
+# What users store is anything: its type is not known here.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import sys

@@ -155,7 +155,7 @@ class DumpFile(io.RawIOBase):
 class LoadFile(io.BytesIO):
     """The file that load() gets: the stored bytes, with the name and, on a local disk, the descriptor of their place."""
 
-    mode = "rb"
+    mode = "rb"  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]  # BytesIO has none
 
     def __init__(self, content: bytes, file: Any) -> None:
         super().__init__(content)

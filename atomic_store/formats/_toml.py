@@ -10,6 +10,9 @@ are so out of order that tomlkit cannot hold them is loaded without its comments
 file is {}, and one of ten places where a file may be cut leaves valid TOML.
 """
 
+# What users store is anything: its type is not known here.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import tomllib
@@ -55,6 +58,7 @@ def load(file: Any) -> Any:
     value = _plain(text)
     # tomlkit appends to the last line if it has no line end.
     text = text if text.endswith("\n") or not text else f"{text}\n"
+    document: Any = None
     try:
         document = tomlkit.parse(text)
         faithful = difference(value, to_builtins(document)) is None

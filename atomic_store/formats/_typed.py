@@ -132,7 +132,7 @@ def _by_pydantic_instead(type: Any, refusal: FormatError) -> Converter:
         FormatError: `refusal`, if pydantic is not installed, or cannot convert the type either, or would guess.
     """
     try:
-        import pydantic  # noqa: F401  # 90 ms that only such a type costs
+        import pydantic  # noqa: F401  # pyright: ignore[reportUnusedImport]  # 90 ms that only such a type costs
 
         converter = _ByPydantic(type)
     except (ImportError, FormatError):

@@ -6,15 +6,18 @@ the comments: change it, do not replace it). A damaged file often loads: of all 
 be cut, two of three leave valid YAML. Where that matters keep the value in JSON, or sign it.
 """
 
+# What users store is anything: its type is not known here.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+
 from __future__ import annotations
 
 # ruamel.yaml imports base64, dataclasses, inspect and textwrap when it first needs them, for bytes or for a message.
-import base64  # noqa: F401
-import dataclasses  # noqa: F401
-import inspect  # noqa: F401
+import base64  # noqa: F401  # pyright: ignore[reportUnusedImport]
+import dataclasses  # noqa: F401  # pyright: ignore[reportUnusedImport]
+import inspect  # noqa: F401  # pyright: ignore[reportUnusedImport]
 import io
 import sys
-import textwrap  # noqa: F401
+import textwrap  # noqa: F401  # pyright: ignore[reportUnusedImport]
 from functools import partial
 from itertools import chain
 
@@ -114,7 +117,7 @@ class Constructor(RoundTripConstructor):
             weights[id(part)] = own + sum(weights[id(each)] or 1 for each in inside)
         if weights[id(node)] > max(MOST, 10 * size):
             raise LoadError(f"its aliases stand for more than {max(MOST, 10 * size)} items", damaged=False)
-        return super().construct_document(node)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        return super().construct_document(node)
 
     def check_mapping_key(self, node: Any, key_node: Any, mapping: Any, key: Any, value: Any) -> bool:
         """Return whether the key is new, or may be repeated.
@@ -122,10 +125,10 @@ class Constructor(RoundTripConstructor):
         ruamel.yaml's own message holds both values in full, and one that aliases make of some lines can
         be terabytes of text.
         """
-        if key in mapping and self.allow_duplicate_keys is False:  # pyright: ignore[reportUnknownMemberType]  # it has no types
+        if key in mapping and self.allow_duplicate_keys is False:  # it has no types
             told = f"found the key {key!r} twice" if isinstance(key, str) else "found a key twice"
             raise DuplicateKeyError("while constructing a mapping", node.start_mark, told, key_node.start_mark)
-        return super().check_mapping_key(node, key_node, mapping, key, value)  # pyright: ignore[reportUnknownMemberType]
+        return super().check_mapping_key(node, key_node, mapping, key, value)
 
 
 class Emitter(RoundTripEmitter):

@@ -213,10 +213,14 @@ def _xz(level: int | None) -> tuple[Callable[[], Any], Callable[[], Any]]:
 def _zstd(level: int | None) -> tuple[Callable[[], Any], Callable[[], Any]]:
     zstd: Any
     try:
-        import compression.zstd as zstd  # type: ignore[no-redef,import-not-found,unused-ignore]  # Python 3.14
+        import compression.zstd as newer  # type: ignore[import-not-found,unused-ignore]  # Python 3.14
+
+        zstd = newer
     except ImportError:
         try:
-            import backports.zstd as zstd  # type: ignore[no-redef,unused-ignore]
+            import backports.zstd as older
+
+            zstd = older
         except ImportError as error:
             raise MissingLibraryError(
                 f'method "zstd" needs Python 3.14 or the package backports.zstd: pip install "atomic-store[zstd]" ({error})'

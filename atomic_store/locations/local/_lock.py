@@ -98,7 +98,7 @@ class SidecarLock(Lock, Descriptor):
 
 
 def _all() -> "list[SidecarLock]":
-    found = []
+    found: list[SidecarLock] = []
     for number, each in list(_noted.items()):
         lock = each()
         if lock is None:  # dropped by an interrupt
