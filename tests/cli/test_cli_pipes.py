@@ -74,7 +74,7 @@ def test_bytes_are_published_as_they_came(name: str, content: bytes, monkeypatch
     assert run("put", name) == (0, "", "")
     assert Path(name).read_bytes() == content
     assert stat.S_IMODE(Path(name).stat().st_mode) == 0o600
-    for packed in (content, gzip.compress(content), bz2.compress(content)):
+    for packed in (content, gzip.compress(content, mtime=0), bz2.compress(content)):
         Path(f"{name}.gz").unlink(missing_ok=True)
         feed(monkeypatch, packed)
         found = run("put", f"{name}.gz", "--json")
@@ -91,15 +91,15 @@ def test_bytes_are_published_as_they_came(name: str, content: bytes, monkeypatch
         ("a.json", b"", "nothing came from standard input"),
         ("a.toml", b"", "nothing came from standard input"),
         ("a.yaml", b"a: [", "line 1, column 5"),
-        ("a.json", gzip.compress(b'{"a": 1}' * 100)[:-9], "cannot be read as json.gz"),
-        ("a.json.gz", gzip.compress(b"[1"), "cannot be read as json"),
+        ("a.json", gzip.compress(b'{"a": 1}' * 100, mtime=0)[:-9], "cannot be read as json.gz"),
+        ("a.json.gz", gzip.compress(b"[1", mtime=0), "cannot be read as json"),
     ],
 )
 def test_bytes_that_do_not_decode_are_not_published(
     name: str, content: bytes, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A producer that was cut off or brought nothing leaves what is stored as it is."""
-    before = gzip.compress(b"1") if name.endswith(".gz") else b"old = 1"
+    before = gzip.compress(b"1", mtime=0) if name.endswith(".gz") else b"old = 1"
     Path(name).write_bytes(before)
     feed(monkeypatch, content)
     found = run("put", name)
@@ -160,7 +160,14 @@ def test_standard_input_is_shown_and_converted(monkeypatch: pytest.MonkeyPatch) 
     """- is standard input or output; its format is named, or JSON, BSON, CBOR by what comes, in any compression."""
     tagged = cbor2.dumps(cbor2.CBORTag(55799, [1]))
     plain = b' {"a": [1]}'
-    for content in (plain, bson.encode({"a": [1]}), gzip.compress(plain), bz2.compress(plain), lzma.compress(plain)):
+    packed = (gzip.compress(plain, mtime=0), bz2.compress(plain), lzma.compress(plain))
+    for content in (plain, bson.encode({"a": [1]}), *packed):
+        plain,
+        bson.encode({"a": [1]}),
+        gzip.compress(plain, mtime=0),
+        bz2.compress(plain),
+        lzma.compress(plain),
+    ):
         feed(monkeypatch, content)
         assert run("show", "-", "--json") == (0, '{"a": [1]}\n', "")
     feed(monkeypatch, tagged)
@@ -223,7 +230,7 @@ def test_what_is_there_decides(name: str) -> None:
 @pytest.mark.parametrize("name", ["a.json", "a.yaml", "a.json.xz"])
 def test_compression_that_the_name_does_not_say_is_unpacked(name: str) -> None:
     """A file that somebody has gzipped under its old name is read, and stays compressed when it is changed."""
-    Path(name).write_bytes(gzip.compress(b'{"a": 1}'))
+    Path(name).write_bytes(gzip.compress(b'{"a": 1}', mtime=0))
     found = run("get", name, "a")
     assert (found.code, found.out) == (0, "1\n")
     assert "gzip" in found.err

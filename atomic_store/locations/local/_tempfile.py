@@ -263,10 +263,10 @@ class TempFile(Descriptor):
         else:
             self.before = old.st_size
             self._xattrs = xattrs(self.real)
-            # Nobody may read it now who could not read the old file: an ACL may refuse a user, or the file's group have less
-            # rights than the others, and this file has another group yet.
+            # No user may read it now who could not read the old file: an ACL may refuse one, and where group and others have
+            # different rights, this file may have another group yet.
             mode = old.st_mode & 0o777
-            if self._xattrs or self._xattrs is None or mode >> 3 & ~mode & 7:
+            if self._xattrs or self._xattrs is None or (mode >> 3 ^ mode) & 7:
                 mode = 0o600
         for attempt in range(3):
             temp = f"{directory.prefix}{stem}{next(_numbers):016x}.tmp"
