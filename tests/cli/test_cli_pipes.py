@@ -162,12 +162,6 @@ def test_standard_input_is_shown_and_converted(monkeypatch: pytest.MonkeyPatch) 
     plain = b' {"a": [1]}'
     packed = (gzip.compress(plain, mtime=0), bz2.compress(plain), lzma.compress(plain))
     for content in (plain, bson.encode({"a": [1]}), *packed):
-        plain,
-        bson.encode({"a": [1]}),
-        gzip.compress(plain, mtime=0),
-        bz2.compress(plain),
-        lzma.compress(plain),
-    ):
         feed(monkeypatch, content)
         assert run("show", "-", "--json") == (0, '{"a": [1]}\n', "")
     feed(monkeypatch, tagged)
