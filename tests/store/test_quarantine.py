@@ -328,6 +328,25 @@ def test_file_that_was_swapped_in_between_is_not_moved(path: Path) -> None:
     assert asides(path) == []
 
 
+def test_file_that_is_replaced_as_it_is_moved_is_put_back(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody replaces the file between the last look and the move: theirs gets its name back, and is read."""
+    real = os.replace
+
+    def late(source: Any, target: Any, **directories: Any) -> None:
+        if ".corrupt-" in os.fspath(target):
+            new = path.with_name("new")
+            new.write_bytes(b"5")
+            new.rename(path)
+        real(source, target, **directories)
+
+    monkeypatch.setattr(os, "replace", late)
+    path.write_bytes(CORRUPT)
+    store = atomic_store.open(path, 1, on_corrupt="quarantine")
+    assert (store.value, store.stored) == (5, True)
+    assert path.read_bytes() == b"5"
+    assert asides(path) == []
+
+
 def test_file_that_was_deleted_in_between_is_no_error(path: Path) -> None:
     """Where somebody else has cleaned up already, there is nothing to move and nothing to tell."""
 
