@@ -305,7 +305,7 @@ def test_replaced_file_keeps_its_mode_whatever_the_umask(permissions: int, bits:
 # --- owner and group -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("permissions", [0o640, 0o660, 0o600, 0o644, 0o2750])
+@pytest.mark.parametrize("permissions", [0o640, 0o660, 0o600, 0o644, 0o604, 0o2750])
 def test_root_takes_no_file_away_from_its_owner(permissions: int, public: Path) -> None:
     """Where root commits to another user's file, owner, group and mode stay; the temp is open to no one else."""
     path = make(public / "state.json", ALICE, permissions, group=CREW)
@@ -531,6 +531,7 @@ def test_attributes_are_taken_from_no_link_that_was_put_in_the_place_meanwhile(t
     """Who exchanges the file for a link to another one during a commit does not get that one's attributes copied."""
     path, secret = tmp_path / "state.json", tmp_path / "secret"
     path.write_text("1")
+    set_attribute(path, "user.mark", b"its own")  # else there is nothing to copy, and nobody looks
     secret.write_text("2")
     set_attribute(secret, "user.mark", b"a secret")
 
@@ -930,6 +931,7 @@ def test_child_that_ends_during_a_commit_removes_no_temp_of_its_parent(tmp_path:
 
 def test_a_dump_that_forks_and_goes_on_in_both_processes_is_committed_by_one(tmp_path: Path) -> None:
     """A child that was forked in the middle of a dump and ends it cannot write into its parent's temp, nor publish it."""
+    over, end = os.pipe()
 
     class Forks(atomic_store.AbstractFormatFile):
         child = -1
@@ -937,6 +939,9 @@ def test_a_dump_that_forks_and_goes_on_in_both_processes_is_committed_by_one(tmp
         def dump(self, obj: Any, fp: Any, **kwargs: Any) -> None:
             fp.write(b"half ")
             self.child = os.fork()
+            if self.child == 0:
+                os.close(end)
+                os.read(over, 1)  # when the parent has committed, for then nothing else would notice
             fp.write(b"whole")
 
     format = Forks()
@@ -952,6 +957,8 @@ def test_a_dump_that_forks_and_goes_on_in_both_processes_is_committed_by_one(tmp
         os._exit(0 if refused else 1)
     if format.child == 0:
         os._exit(2)
+    os.close(end)
+    os.close(over)
     assert os.waitpid(format.child, 0)[1] == 0
     assert path.read_bytes() == b"half whole"
     assert os.listdir(tmp_path) == ["value"]
