@@ -20,6 +20,7 @@ import pytest
 from atomic_store import formats
 from atomic_store.formats import _json as json_format
 from atomic_store.formats._difference import difference
+from atomic_store.locations import local
 from atomic_store.locations.local import _lock as lock
 from atomic_store.locations.local import _platform as platform
 from atomic_store.locations.local import _probe as probe
@@ -52,6 +53,17 @@ def loaded_again(module: ModuleType) -> ModuleType:
 def is_still(patch: pytest.MonkeyPatch, stand_in: Callable[[Any], bool]) -> None:
     """Let `stand_in` say whether the sidecar that was locked is still the one beside the file."""
     patch.setattr(lock, "_is_still", stand_in)
+
+
+def windows(patch: pytest.MonkeyPatch) -> None:
+    """Let commits go by paths and by atomicwrites' functions, as on Windows; O_DIRECTORY is the test's to take away."""
+    patch.setattr(platform, "on_windows", lambda: True)
+    for module in (tempfile, local, lock):
+        for name in ("fsync", "link", "replace", "unlink"):
+            if hasattr(module, name):
+                patch.setattr(module, name, getattr(platform, name))
+        if hasattr(module, "HAS_DIR_FD"):
+            patch.setattr(module, "HAS_DIR_FD", False)
 
 
 def keep_no_attributes(patch: pytest.MonkeyPatch) -> None:

@@ -748,6 +748,9 @@ def _absolute(path: "str | bytes | os.PathLike[str] | os.PathLike[bytes]") -> st
     try:
         # Joined, not normalised: `link/../file` is not `file` where link leads elsewhere.
         return os.path.join(os.getcwd(), text)
+    except FileNotFoundError as error:  # it is deleted: nothing can be stored in it
+        name_path(error, path)
+        raise
     except (AttributeError, OSError):
         return text  # as open() does
 

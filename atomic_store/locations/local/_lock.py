@@ -19,6 +19,7 @@ from ...errors import LockError, LockTimeout, log
 from .. import Lock
 from ._tempfile import (
     CREATE,
+    HAS_DIR_FD,
     SAFE_OPEN_FLAGS,
     WOULD_BLOCK,
     Descriptor,
@@ -390,8 +391,8 @@ def _clean_one(temp: str, dry_run: bool) -> str | None:
             return "locked by a program at work, or not to be locked at all"
         if dry_run:
             return None
-        if os.name == "nt":
-            file.close_fd()  # what is open cannot be deleted there
+        if not HAS_DIR_FD:
+            file.close_fd()  # Windows deletes nothing that is open
         os.unlink(temp)
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ELOOP, errno.EMLINK, errno.EISDIR, errno.ENXIO):

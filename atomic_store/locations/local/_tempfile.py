@@ -68,7 +68,7 @@ _NO_LINKS = (
 )
 _NO_XATTRS = (errno.ENOENT, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 _WARNING = 30  # logging.WARNING, which this module must not import
-_HAS_DIR_FD = {os.open, os.stat, os.unlink, os.rename} <= os.supports_dir_fd
+HAS_DIR_FD = {os.open, os.stat, os.unlink, os.rename} <= os.supports_dir_fd
 _DIRECTORY = os.O_RDONLY | _flags("O_DIRECTORY", "O_CLOEXEC")
 _DIRECTORY_PATH = _flags("O_PATH", "O_DIRECTORY", "O_CLOEXEC")  # without O_PATH: as above
 _ACL = "system.posix_acl_access"
@@ -185,7 +185,7 @@ class Directory(Descriptor):
 
     def begin(self, fsync: object) -> os.stat_result:
         """Open it, and return its status."""
-        if not _HAS_DIR_FD:
+        if not HAS_DIR_FD:
             return os.stat(self.path)
         # Only fsync() must be permitted to read the directory.
         self.dir_fd = self.open(self.path, _DIRECTORY if fsync is True else _DIRECTORY_PATH)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import importlib.util
 import ntpath
 import os
 import sys
@@ -11,6 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import atomicwrites
@@ -59,6 +59,7 @@ def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def windows(monkeypatch: pytest.MonkeyPatch) -> None:
     """A system on which no directory can be opened, and MoveFileEx renames."""
     monkeypatch.delattr(os, "O_DIRECTORY")
+    seams.windows(monkeypatch)
     monkeypatch.setattr(atomicwrites, "replace_atomic", os.replace)
     monkeypatch.setattr(atomicwrites, "move_atomic", move)
 
@@ -173,11 +174,8 @@ def test_stale_temp_is_closed_before_it_is_deleted(tmp_path: Path, monkeypatch: 
 def test_module_of_the_lock_loads_where_there_is_no_fcntl(monkeypatch: pytest.MonkeyPatch) -> None:
     """Windows has no fcntl: its locks are msvcrt's, and nothing is missed before."""
     monkeypatch.setitem(sys.modules, "fcntl", None)
-    spec = importlib.util.spec_from_file_location("atomic_store.locations._flock_there", seams.tempfile.__file__)
-    assert spec is not None
-    assert spec.loader is not None
-    there = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(there)
+    monkeypatch.setitem(sys.modules, "msvcrt", ModuleType("msvcrt"))
+    there = seams.loaded_again(seams.tempfile)
     assert there.fcntl is None
 
 
