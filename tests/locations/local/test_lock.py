@@ -469,7 +469,7 @@ def test_held_lock_times_out_for_every_writer(path: Path, way: str, seconds: flo
     store = atomic_store.open(path, lock=seconds)
     with Program(HOLD, path) as other:
         assert other.hear() == "held"
-        with pytest.raises(LockTimeout, match=r"a\.json.*somebody else"):
+        with pytest.raises(LockTimeout, match=r"a\.json.*another program"):
             WRITERS[way](store)
         assert (store.value, store.level, stored(path)) == (1, 0, 1)
         other.say()
