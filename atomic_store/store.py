@@ -180,7 +180,8 @@ class AtomicStore(Generic[T]):
     def value(self) -> "T":
         """The value. Change it in place, or assign a new one.
 
-        In a store with lock=, another thread that reads or assigns it waits for the end of the block that is open.
+        In a store with lock=, another thread that reads it waits for the end of the block that is open; one that assigns
+        it gets a LockError.
         """
         if self._locks:
             return self._alone(lambda: self._value)
@@ -189,7 +190,7 @@ class AtomicStore(Generic[T]):
     @value.setter
     def value(self, value: "T") -> None:
         if self._locks:
-            self._alone(lambda: self._assign(value))
+            self._at_once("value", lambda: self._assign(value))
         else:
             self._assign(value)
 
@@ -348,7 +349,7 @@ class AtomicStore(Generic[T]):
             raise AtomicStoreError(f"the store {self.path!r} holds the lock of its place: leave the block, then assign path")
         location = locate(path)
         if self._locks:
-            self._alone(lambda: self._move(location))
+            self._at_once("path", lambda: self._move(location))
         else:
             self._move(location)
 
@@ -585,6 +586,17 @@ class AtomicStore(Generic[T]):
                     return act(*found)
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
             self._location.lock(left).release()  # at the end of the other thread's block
+
+    def _at_once(self, what: str, act: "Callable[[], None]") -> None:
+        """Call act(), or raise LockError if another thread has a block of this store open."""
+        with self._mutex:
+            held = self._held
+            if held is not None and not held.mine and not held.lost:
+                raise LockError(
+                    f"another thread has a block of the store {self.path!r} open: assign store.{what} after it, or enter a "
+                    "block of your own"
+                )
+            act()
 
     def _enter_outermost(self) -> None:
         held = None

@@ -186,9 +186,9 @@ class Directory(Descriptor):
     def begin(self, fsync: object) -> os.stat_result:
         """Open it, and return its status."""
         if not HAS_DIR_FD:
-            return os.stat(self.path)
+            return os.stat(self.path or ".")
         # Only fsync() must be permitted to read the directory.
-        self.dir_fd = self.open(self.path, _DIRECTORY if fsync is True else _DIRECTORY_PATH)
+        self.dir_fd = self.open(self.path or ".", _DIRECTORY if fsync is True else _DIRECTORY_PATH)
         self.prefix = ""
         return os.fstat(self.dir_fd)
 
