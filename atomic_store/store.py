@@ -180,11 +180,9 @@ class AtomicStore(Generic[T]):
     def value(self) -> "T":
         """The value. Change it in place, or assign a new one.
 
-        In a store with lock=, another thread that reads it waits for the end of the block that is open; one that assigns
-        it gets a LockError.
+        In a store with lock=, a thread that assigns it beside the open block of another thread gets a LockError. Reading
+        waits for nothing: enter a block to read what no other thread is changing.
         """
-        if self._locks:
-            return self._alone(lambda: self._value)
         return self._value
 
     @value.setter
@@ -284,7 +282,8 @@ class AtomicStore(Generic[T]):
             LoadError, OSError: what is new cannot be read.
         """
         coming, self._coming = self._coming, None
-        exit = coming[1] if coming is not None and coming[0] == _thread.get_ident() else None
+        # `with` has looked `__exit__` up just before, and holds it: a dead one is of a call by hand.
+        exit = coming[1] if coming is not None and coming[0] == _thread.get_ident() and coming[1]() is not None else None
         if self._exits:
             self._close_left_blocks()
         self._require_no_step("a block")
@@ -582,7 +581,9 @@ class AtomicStore(Generic[T]):
             found = () if read is None else (read(),)
             with self._mutex:
                 held = self._held
-                if held is None or held.mine or held.lost:
+                if held is not None:
+                    self._require_not_lost(held)
+                if held is None or held.mine:
                     return act(*found)
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
             self._location.lock(left).release()  # at the end of the other thread's block

@@ -66,6 +66,16 @@ def windows(patch: pytest.MonkeyPatch) -> None:
             patch.setattr(module, "HAS_DIR_FD", False)
 
 
+def locks_noted() -> int:
+    """Return how many locks this process holds or waits for."""
+    return len(lock._noted)
+
+
+def next_temp_name(patch: pytest.MonkeyPatch, number: int) -> None:
+    """Let the next temp file have this number in its name."""
+    patch.setattr(tempfile, "_numbers", iter((number,)))
+
+
 def keep_no_attributes(patch: pytest.MonkeyPatch) -> None:
     """Let a commit lose mode, owner and attributes of the file that it replaces."""
     patch.setattr(tempfile.TempFile, "_keep_attributes", lambda *_: None)

@@ -176,14 +176,11 @@ def is_held(real: str) -> bool:
     mine = [lock for lock in _all() if lock.mine and lock.key is not None]
     if not mine:
         return False
-    sidecar = hidden(real, ".lock")
-    # Lists, no generators: what a signal handler raises as a generator is closed, Python throws away.
-    if sidecar in [lock.path for lock in mine]:
-        return True
     try:
-        status = os.lstat(sidecar)
+        status = os.lstat(hidden(real, ".lock"))  # by its inode: the sidecar that is locked may have been removed
     except FileNotFoundError:
         return False
+    # A list, no generator: what a signal handler raises as a generator is closed, Python throws away.
     return (status.st_dev, status.st_ino) in [lock.key for lock in mine]
 
 
