@@ -494,7 +494,8 @@ def test_failing_system_call_loses_no_corrupt_byte(
             except OSError as caught:
                 failure = caught
         here = [path.read_bytes()] if path.exists() else []
-        assert set(here + asides(path)) == {CORRUPT}
+        # On a disk that has died the empty file that reserves the name cannot be removed.
+        assert set(here + asides(path)) - ({b""} if lasting else set()) == {CORRUPT}
         assert descriptors() == before
         assert told or failure is not None
         if failure is None:
@@ -508,7 +509,7 @@ def test_failing_system_call_loses_no_corrupt_byte(
             assert quarantined(path, 1).value == 1
         else:
             assert atomic_store.open(path, 1, on_corrupt="quarantine").value == 1
-        assert set(asides(path)) == {CORRUPT}
+        assert set(asides(path)) - ({b""} if lasting else set()) == {CORRUPT}
         assert not path.exists()
         if attack.hit is None:
             break
@@ -523,6 +524,8 @@ def _no_link(source: Any, target: Any) -> None:
 def test_sync_that_fails_after_the_move_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where only the directory's sync has failed the error says that it is done and may not last."""
     path.write_bytes(CORRUPT)
+    stamps = (f"20260102T03040{second}Z" for second in count())
+    monkeypatch.setattr(time, "strftime", lambda *_: next(stamps))
     quarantined(path)  # which makes the lock file: from now on each time takes the same calls
     path.write_bytes(CORRUPT)
     calls = Attack()

@@ -80,20 +80,20 @@ def test_commit_without_a_sync_is_as_atomic(fsync: Any, tmp_path: Path) -> None:
 
 
 def test_directory_that_cannot_be_read_takes_a_commit_without_its_sync(tmp_path: Path, synced: list[str]) -> None:
-    """Whoever does not sync the directory does not open it."""
+    """A commit that does not sync the directory opens it without the permission to read it (O_PATH, open(2))."""
     store = atomic_store.open(LocalFile(tmp_path / "state", fsync="file"), 1)
-    opened: list[str] = []
+    opened: dict[str, int] = {}
     real = os.open
 
-    def watching(path: str, flags: int, *mode: int) -> int:
-        opened.append(path)
-        return real(path, flags, *mode)
+    def watching(path: str, flags: int, *mode: int, dir_fd: int | None = None) -> int:
+        opened[os.path.join(path, "")] = flags
+        return real(path, flags, *mode, dir_fd=dir_fd)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "open", watching)
         store.commit()
-    assert os.fspath(tmp_path) not in opened
-    assert len(opened) == 1
+    assert opened[os.path.join(tmp_path, "")] & os.O_PATH
+    assert len(opened) == 2
 
 
 @pytest.mark.parametrize("fsync", [None, 1, 0, "directory", "File", b"file"])
@@ -220,10 +220,10 @@ def test_file_that_is_gone_is_made_again(tmp_path: Path, monkeypatch: pytest.Mon
     assert path.read_text() == "1"
     real = os.open
 
-    def late(name: str, flags: int, *mode: int) -> int:
-        if name == os.fspath(path):
+    def late(name: str, flags: int, *mode: int, dir_fd: int | None = None) -> int:
+        if name == path.name:
             path.unlink(missing_ok=True)
-        return real(name, flags, *mode)
+        return real(name, flags, *mode, dir_fd=dir_fd)
 
     monkeypatch.setattr(os, "open", late)
     store.commit()
