@@ -14,7 +14,7 @@ import zipapp
 from pathlib import Path
 
 import pytest
-from support import require
+from support import require_ecosystem
 
 import atomic_store
 
@@ -138,7 +138,7 @@ def available() -> tuple[str, ...]:
 @pytest.mark.parametrize("how", ["--onedir", "--onefile"])
 def test_program_frozen_by_pyinstaller_works(how: str, tmp_path: Path) -> None:
     """PyInstaller, without a single hidden import named by hand."""
-    require(importlib.util.find_spec("PyInstaller"), "needs PyInstaller")
+    require_ecosystem("PyInstaller")
     script = source(tmp_path)
     options = ["--noconfirm", "--log-level", "ERROR", "--paths", str(ROOT)]
     build([sys.executable, "-m", "PyInstaller", how, *options, str(script)], tmp_path)
@@ -148,7 +148,7 @@ def test_program_frozen_by_pyinstaller_works(how: str, tmp_path: Path) -> None:
 
 def test_program_frozen_by_cx_freeze_works(tmp_path: Path) -> None:
     """cx_Freeze, without a single module named by hand."""
-    require(importlib.util.find_spec("cx_Freeze"), "needs cx_Freeze")
+    require_ecosystem("cx_Freeze")
     script = source(tmp_path)
     command = [sys.executable, "-m", "cx_Freeze", "build_exe", f"--script={script}", "--build-exe=built", "--silent"]
     build(command, tmp_path)
@@ -168,7 +168,7 @@ def test_program_zipped_by_zipapp_works(tmp_path: Path) -> None:
 
 def test_computed_import_is_not_found(tmp_path: Path) -> None:
     """Control: a module that is imported by a computed name is not in the bundle, and the program fails."""
-    require(importlib.util.find_spec("PyInstaller"), "needs PyInstaller")
+    require_ecosystem("PyInstaller")
     script = tmp_path / "program.py"
     script.write_text("__import__('importlib').import_module('.'.join(('atomic_store', 'mapping')))\n", encoding="utf-8")
     options = ["--noconfirm", "--log-level", "ERROR", "--paths", str(ROOT)]

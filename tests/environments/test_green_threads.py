@@ -5,13 +5,12 @@ Run in programs of their own, for what gevent and eventlet patch stays patched.
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from support import require
+from support import require_ecosystem
 
 BEGIN = {
     "gevent": """
@@ -87,7 +86,7 @@ def run(program: str, path: Path) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("package", BEGIN)
 def test_green_threads_wait_for_each_other_and_go_on(package: str, tmp_path: Path) -> None:
     """Blocks with lock=True, update() and a shared store, by many green threads: nothing stops, all is kept."""
-    require(importlib.util.find_spec(package), f"needs {package}")
+    require_ecosystem(package)
     done = run(BEGIN[package] + JOBS, tmp_path / "state.json")
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
 
