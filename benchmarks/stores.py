@@ -257,8 +257,10 @@ class Shelve(Kept):
         self.kept.sync()
 
     def read(self) -> Any:
-        with self.shelve.open(str(self.path), "r") as kept:
-            return kept["value"]
+        # Closed before: what GNU dbm has not written yet, a second handle does not see.
+        self.kept.close()
+        self.kept = self.shelve.open(str(self.path))
+        return self.kept["value"]
 
     def close(self) -> None:
         self.kept.close()

@@ -174,7 +174,7 @@ def measure(function: Callable[[], Any], least: float) -> float:
 def compare(name: str, size: int, rounds: int, directory: str, least: float) -> dict[str, Any]:
     """Measure both sides of one format with one value, in a worker."""
     format, dump, load = FORMATS[name]()
-    codec = import_module("atomic_store.formats").resolve(format, None, None, None)
+    codec = import_module("atomic_store.formats").resolve(format)
     value = value_of(size)
     path, scratch = Path(directory, "value"), Path(directory, "scratch")
 

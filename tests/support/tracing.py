@@ -29,7 +29,11 @@ IN_PYTHON = {
     "newfstatat": "stat",
     "openat": "open",
     "pread64": "pread",
+    "linkat": "link",
     "rename": "replace",
+    "renameat": "replace",
+    "renameat2": "replace",
+    "unlinkat": "unlink",
 }
 # They touch memory, clock and signals of the process only: stopping there is stopping at the next call.
 PRIVATE = (

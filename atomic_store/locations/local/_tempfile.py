@@ -609,7 +609,9 @@ def explained(error: "AttributeError | OSError", why: str) -> OSError:
     """Return the same error with a reason in its message, because many loggers drop notes."""
     if not isinstance(error, OSError):
         return OSError(errno.ENOSYS, f"{os.strerror(errno.ENOSYS)}: {why}")
-    return OSError(error.errno, f"{error.strerror}: {why}", error.filename)
+    # Without a name, two arguments only: with None as a third, a name that is set later is lost by pickle.
+    names = () if error.filename is None else (error.filename,)
+    return OSError(error.errno, f"{error.strerror}: {why}", *names)
 
 
 def new_digest() -> "Any":
