@@ -56,10 +56,11 @@ class Scene:
 
     def visible(self) -> bytes | None:
         """The bytes that are stored, or were set aside, read behind the library's back; None: there are none."""
-        for file in (self.file, *self.file.parent.glob("state.corrupt-*")):
-            with suppress(FileNotFoundError):
-                return file.read_bytes()
-        return None
+        with suppress(FileNotFoundError):
+            return self.file.read_bytes()
+        # An empty one only reserves the name: on a disk that has died it cannot be removed.
+        found = [content for file in self.file.parent.glob("state.corrupt-*") if (content := file.read_bytes())]
+        return found[0] if found else None
 
     def strangers(self) -> list[str]:
         """The names in the directory that no commit leaves there."""
