@@ -54,12 +54,12 @@ GATE = (
     Stage("packages"),
     Stage("tools"),
     # The longest first: at the end no processor waits for them.
-    Stage("suite-3.11", "all", ("packages",), limit=1500),
+    Stage("suite-3.11", "all", ("packages",), limit=2100),
     # These have no ecosystem; tests/support/support.py lets nothing else be skipped there.
-    Stage("suite-next", "some", ("packages",), limit=1500),
-    Stage("readme-user", "some", limit=1500),
-    Stage("readme-root", "some", limit=1500),
-    Stage("suite-lowest", "some", ("packages",), limit=1500),
+    Stage("suite-next", "some", ("packages",), limit=2100),
+    Stage("readme-user", "some", limit=2100),
+    Stage("readme-root", "some", limit=2100),
+    Stage("suite-lowest", "some", ("packages",), limit=2100),
     Stage("readme-run"),
     Stage("readme-uv", "some"),
     Stage("style", needs=("tools",)),
@@ -71,7 +71,7 @@ GATE = (
     Stage("frozen", needs=("packages",)),
     Stage("benchmarks"),
     Stage("attacks", needs=("tools",)),
-    Stage("mutants", needs=("tools",), alone=True, limit=1500),
+    Stage("mutants", needs=("tools",), alone=True, limit=2100),
 )
 HOUR = 3600
 CAMPAIGN = (
