@@ -109,7 +109,7 @@ class StoredDict(UserDict["Any", "Any"]):
         self._store.commit()
 
     def load(self) -> None:
-        """Take what is stored, or a fresh default; what was not saved is dropped. Raises what open_dict() does."""
+        """Read what is stored, else a fresh default; what was not saved is dropped. Raises what open_dict() does."""
         self._store.reload()
 
     def delete(self) -> None:
@@ -163,19 +163,19 @@ class StoredDict(UserDict["Any", "Any"]):
         return self
 
     def __or__(self, other: Any) -> Any:
-        """Give a copy() with the items of both; nothing is saved."""
+        """Return a copy() with the items of both; nothing is saved."""
         if not isinstance(other, UserDict | dict):
             return NotImplemented
         return self._twin({**self.data, **other})
 
     def __ror__(self, other: Any) -> Any:
-        """Give a copy() with the items of both; nothing is saved."""
+        """Return a copy() with the items of both; nothing is saved."""
         if not isinstance(other, UserDict | dict):
             return NotImplemented
         return self._twin({**other, **self.data})
 
     def copy(self) -> Self:
-        """Give another dict of the same items on the same place, without autosave: only its own save() writes.
+        """Return another dict of the same items on the same place, without autosave: only its own save() writes.
 
         Raises nothing.
         """
@@ -184,7 +184,7 @@ class StoredDict(UserDict["Any", "Any"]):
     __copy__ = copy
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        """Give a copy() whose values are copies, too."""
+        """Return a copy() whose values are copies, too."""
         from copy import deepcopy
 
         return self._twin(deepcopy(self.data, memo))

@@ -423,7 +423,7 @@ class AtomicStore(Generic[T]):
         self._failed = False
 
     def _begin_again(self, version: object) -> None:
-        """Take a fresh default, because what was stored is deleted; a block's exit commits it only if asked to."""
+        """Begin with a fresh default, because what was stored is deleted; a block's exit commits it only if asked to."""
         self._take((_copy(self._default), version, False))
         self._mark(_DELETED if self.level > 0 else _CLEAN)
 

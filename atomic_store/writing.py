@@ -49,7 +49,7 @@ class AtomicWrite(Generic[F]):
         return f"<atomic_write of {self._location.path!r}, mode {self._mode!r}>"
 
     def __getattr__(self, name: str) -> Any:
-        """Say what to do where it is used as if it were the file."""
+        """Raise with what to do where it is used as if it were the file."""
         raise AttributeError(f"atomic_write() has no {name!r}: use it in a with block, `with atomic_write(...) as file`")
 
     def __enter__(self) -> F:

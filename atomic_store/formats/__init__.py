@@ -27,7 +27,7 @@ GROUP = "atomic_store.formats"
 
 
 def resolve(format: "Any" = None, is_binary: bool | None = None, type: "Any" = None) -> "Codec":
-    """Give the codec for what the user calls a format; nothing is read or written yet.
+    """Return the codec for what the user calls a format; nothing is read or written yet.
 
     Args:
         format: None (JSON), a name, or an object that can write and read.
@@ -65,7 +65,7 @@ def goes_by_path(format: "Any") -> bool:
 
 
 def _name(format: "Any") -> "Any":
-    """Give the name that `format` means, or the object itself that brings its own functions."""
+    """Return the name that `format` means, or the object itself that brings its own functions."""
     if format is None:
         return "json"
     if isinstance(format, str):
@@ -78,7 +78,7 @@ def _name(format: "Any") -> "Any":
 
 
 def plain(value: "Any") -> "Any":
-    """Give what a format has loaded in built-in types, where it has classes of its own for them, as for YAML and TOML."""
+    """Return what a format has loaded in built-in types, where it has classes of its own for them, as for YAML and TOML."""
     from ._plain import to_builtins
 
     return to_builtins(value)
@@ -192,7 +192,7 @@ class Codec:
         """Raise TypeError where the default is no value that the store may have; here any is one."""
 
     def writes_text(self, value: "Any") -> bool:
-        """Say whether this value is written as text."""
+        """Return whether this value is written as text."""
         text = self.module.text
         return bool(text(value) if callable(text) else text)
 
@@ -255,7 +255,7 @@ class Text:
         self.load_kwargs = load_kwargs
 
     def write(self, data: "Any") -> None:
-        """Take all of it."""
+        """Write all of it."""
         self.raw.write(data.encode("utf-8") if isinstance(data, str) else data)
 
 
@@ -291,7 +291,7 @@ class Stream(io.RawIOBase):
         self.error: Exception | None = None
 
     def readable(self) -> bool:
-        """Say yes."""
+        """Return True."""
         return True
 
     def readinto(self, buffer: "Any") -> int:

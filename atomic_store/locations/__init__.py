@@ -110,7 +110,7 @@ class Location(ABC):
 
     @abstractmethod
     def version(self, known: object = None) -> object:
-        """Say which version is stored now, None when nothing is; `known` makes the answer cheap.
+        """Return which version is stored now, None when nothing is; `known` makes the answer cheap.
 
         Raises:
             OSError: as read().
@@ -156,7 +156,7 @@ class Location(ABC):
 
     @abstractmethod
     def lock(self, timeout: float | None = None) -> "Lock":
-        """Take the place's lock, waiting for at most `timeout` seconds (None: as long as it takes).
+        """Acquire the place's lock, waiting for at most `timeout` seconds (None: as long as it takes).
 
         Raises:
             LockTimeout: somebody else held it for longer.
@@ -236,7 +236,7 @@ class Lock(ABC):
 
     @abstractmethod
     def release(self) -> None:
-        """Give the lock back; in a child after a fork, do nothing. Raises nothing."""
+        """Release the lock; in a child after a fork, do nothing. Raises nothing."""
 
 
 def scheme_of(path: "str | bytes | os.PathLike[str] | os.PathLike[bytes]") -> str:

@@ -90,7 +90,7 @@ class Memory(Location):
             return self._holder
 
     def give_back(self, lock: Lock) -> None:
-        """Let the next one have the lock, if `lock` is the one that is held."""
+        """Pass the lock to the next one, if `lock` is the one that is held."""
         with self._condition:
             if self._holder is lock:
                 self._holder = None

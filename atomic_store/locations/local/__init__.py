@@ -200,7 +200,7 @@ class LocalFile(Location):
             return directory.path + aside
 
     def lock(self, timeout: float | None = None) -> "_lock.SidecarLock":
-        """Take the sidecar lock `.NAME.lock` beside the real file, and remove the temp files of killed writers.
+        """Acquire the sidecar lock `.NAME.lock` beside the real file, and remove the temp files of killed writers.
 
         Raises:
             LockTimeout: another program held it for longer than `timeout` seconds.
@@ -437,7 +437,7 @@ class Change:
         self.end(error)
 
     def lock(self) -> None:
-        """Take the lock, unless this thread holds it."""
+        """Acquire the lock, unless this thread holds it."""
         if not _lock.is_held(self._place.real()):
             self._lock = self._place.lock()
 
@@ -710,7 +710,7 @@ def _reserve(directory: Directory, name: str, suffix: str) -> tuple[str, int]:
 
 
 def _move_back(directory: Directory, aside: str, name: str) -> bool:
-    """Give a file its name back unless that was taken meanwhile; return whether."""
+    """Rename a file back unless that was taken meanwhile; return whether."""
     try:
         link(directory.prefix + aside, directory.prefix + name, directory.dir_fd)
     except (AttributeError, OSError):

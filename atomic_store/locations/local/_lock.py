@@ -122,7 +122,7 @@ if hasattr(os, "register_at_fork"):
 def acquire(
     find: "Callable[[], tuple[str, os.stat_result | None]]", timeout: float | None, name: "Any", mode: int | None
 ) -> "SidecarLock":
-    """Take the lock of the file that find() returns, waiting `timeout` seconds, None for ever.
+    """Acquire the lock of the file that find() returns, waiting `timeout` seconds, None for ever.
 
     Args:
         find: returns the real path and the status of the data file; asked again once locked, for links can move meanwhile.
@@ -221,7 +221,7 @@ def _refused(error: OSError, sidecar: str, real: str, name: "Any") -> "LockError
 
 
 def _follow_data(lock: "SidecarLock", data: "os.stat_result | None") -> None:
-    """Give the sidecar the data file's owner, group and, for users who may write that, its mode, as far as permitted."""
+    """Set the sidecar's owner, group and mode, for users who may write, to the data file's, as far as permitted."""
     own = os.fstat(lock.fd())
     if data is not None and (own.st_uid, own.st_gid) != (data.st_uid, data.st_gid):
         keep_owner(lock.fd(), own, data)

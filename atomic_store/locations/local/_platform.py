@@ -59,7 +59,7 @@ def replace(source: str, target: str, dir_fd: int | None) -> None:
 
 
 def link(source: str, target: str, dir_fd: int | None) -> None:
-    """Give a file another name in the same directory; FileExistsError if it is taken. The first name may go or stay."""
+    """Make another name for a file in the same directory; FileExistsError if it is taken. The first name may go or stay."""
     if on_windows():
         patiently(atomicwrites.move_atomic, source, target)
     else:

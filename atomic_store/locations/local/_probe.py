@@ -262,7 +262,7 @@ class Second:
         return os.fsdecode(said.strip())
 
     def let_end(self) -> None:
-        """Tell it to come to an end."""
+        """Ask it to come to an end."""
         self._in.close()
 
 
@@ -332,7 +332,7 @@ _UNSAFE = {
 
 
 def file_system(real: str) -> tuple[bool, str]:
-    """Say what is known of the file system that `real` is on."""
+    """Return what is known of the file system that `real` is on."""
     mount = find_mount(os.path.dirname(real))
     if mount is None:
         return False, "its type cannot be found out on this system"
@@ -348,7 +348,7 @@ def file_system(real: str) -> tuple[bool, str]:
 
 
 def _upper(mount: "Mount") -> str | None:
-    """Give the upper directory of an overlay, unless it is out of sight: within a container, that path is another one's."""
+    """Return the upper directory of an overlay, unless it is out of sight: in a container, that path is another one's."""
     found = [option.partition("=")[2] for option in mount.options if option.startswith("upperdir=")]
     if not found or not os.path.isdir(found[0]):
         return None

@@ -88,7 +88,7 @@ else:
         os.replace(source, target, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
 
     def link(source: str, target: str, dir_fd: int | None) -> None:
-        """Give a file a second name in the same directory; FileExistsError if it is taken. The first may go or stay."""
+        """Make a second name for a file in the same directory; FileExistsError if it is taken. The first may go or stay."""
         os.link(source, target, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
 
     def unlink(path: str, dir_fd: int | None) -> None:
@@ -382,7 +382,7 @@ class TempFile(Descriptor):
             set_mode(fd, mode, new.st_mode)
 
     def publish(self, exclusive: bool) -> None:
-        """Give the file its final name. With exclusive=True, FileExistsError if the name is taken."""
+        """Rename the file to its final name. With exclusive=True, FileExistsError if the name is taken."""
         if exclusive and self._link():
             self.remove(None)
             return
@@ -444,7 +444,7 @@ class TempFile(Descriptor):
 def keep_attributes(
     temp: "TempFile", new: os.stat_result, old: os.stat_result, names: list[str] | None, inherited: list[str] | None
 ) -> int:
-    """Give the temp file the owner, group, ACL and extended attributes of the file it replaces; return the mode to set.
+    """Copy owner, group, ACL and extended attributes of the replaced file to the temp file; return the mode to set.
 
     Owner first: chown clears set-id bits. Mode last: until then nobody else may read the temp file. An attribute that the
     file system or the kernel refuses is left out; where that would let anybody read more, the mode shrinks.
@@ -502,7 +502,7 @@ def _open_source(
 
 
 def keep_owner(fd: int, new: os.stat_result, old: os.stat_result) -> bool:
-    """Give an open file the old owner and group as far as permitted; return whether the group is kept."""
+    """Set an open file's owner and group to the old ones as far as permitted; return whether the group is kept."""
     for owner in (old.st_uid, -1):
         try:
             os.fchown(fd, owner, old.st_gid)

@@ -168,7 +168,7 @@ def _connect(session: Any) -> Any:
 
 
 def prepare(client: Any) -> None:
-    """Let a client read now what it would otherwise read from botocore's directory at its first listing."""
+    """Make a client read now what it would otherwise read from botocore's directory at its first listing."""
     for method in _LISTINGS:
         client.get_paginator(method)
 

@@ -89,7 +89,7 @@ class NewContent(StoredFile):
         return self._upload is None
 
     def write(self, data: ReadableBuffer) -> int:
-        """Take all of the bytes. When a part is full and more comes, send the part."""
+        """Write all of the bytes. When a part is full and more comes, send the part."""
         if self._failure is not None or self.closed:
             self._raise_failure()
         size = len(data) if isinstance(data, bytes) else memoryview(data).nbytes
