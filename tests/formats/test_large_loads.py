@@ -13,6 +13,7 @@ import sys
 import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from types import FrameType
@@ -174,8 +175,9 @@ def test_load_inside_a_load_does_not_end_the_pause(load: Callable[[], object]) -
     assert gc.isenabled()
 
 
-def test_two_threads_share_one_pause(load: Callable[[], object]) -> None:
-    """While one of two loads is at work, the collector is off for both; after the second it is on."""
+@contextmanager
+def in_another_thread(load: Callable[[], object]) -> Iterator[None]:
+    """Run the block while another thread is in the middle of a load."""
     inside, go_on = threading.Event(), threading.Event()
 
     def wait() -> None:
@@ -186,12 +188,19 @@ def test_two_threads_share_one_pause(load: Callable[[], object]) -> None:
     meanwhile.append(wait)
     slow = threading.Thread(target=load)
     slow.start()
-    assert inside.wait(60)
-    load()
-    off = not gc.isenabled()
-    go_on.set()
-    slow.join()
-    assert off
+    try:
+        assert inside.wait(60)
+        yield
+    finally:
+        go_on.set()
+        slow.join()
+
+
+def test_two_threads_share_one_pause(load: Callable[[], object]) -> None:
+    """While one of two loads is at work, the collector is off for both; after the second it is on."""
+    with in_another_thread(load):
+        load()
+        assert not gc.isenabled()
     assert seen == [False, False]
     assert gc.isenabled()
 
@@ -210,22 +219,10 @@ def in_child(action: Callable[[], bool]) -> bool:
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_child_of_a_fork_has_the_collector_on(load: Callable[[], object]) -> None:
     """A fork while another thread is loading leaves the child without that thread, and with the collector on."""
-    inside, go_on = threading.Event(), threading.Event()
-
-    def wait() -> None:
-        meanwhile.clear()
-        inside.set()
-        assert go_on.wait(60)
-
-    meanwhile.append(wait)
-    slow = threading.Thread(target=load)
-    slow.start()
-    assert inside.wait(60)
-    assert not gc.isenabled()
-    assert in_child(lambda: gc.isenabled() and bool(load()) and gc.isenabled())
-    assert not gc.isenabled()
-    go_on.set()
-    slow.join()
+    with in_another_thread(load):
+        assert not gc.isenabled()
+        assert in_child(lambda: gc.isenabled() and bool(load()) and gc.isenabled())
+        assert not gc.isenabled()
     assert gc.isenabled()
 
 

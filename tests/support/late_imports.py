@@ -92,14 +92,25 @@ class ForeignText:
         return eval(text)
 
 
-def attempt(outcomes: dict[str, str], name: str, act: Callable[..., object], *args: Any) -> None:
-    """Do one thing, and note how it ended."""
-    try:
-        act(*args)
-    except BaseException as error:
-        outcomes[name] = type(error).__name__
-    else:
-        outcomes[name] = "ok"
+class Acts:
+    """What a program does with a store, and how each act has ended."""
+
+    def __init__(self, store: Any) -> None:
+        self.store = store
+        self.outcomes: dict[str, str] = {}
+
+    def do(self, name: str, act: Callable[..., object], *args: Any) -> None:
+        """Do one thing, and note how it ended."""
+        try:
+            act(*args)
+        except BaseException as error:
+            self.outcomes[name] = type(error).__name__
+        else:
+            self.outcomes[name] = "ok"
+
+    def commit(self, value: Any) -> None:
+        self.store.value = value
+        self.store.commit()
 
 
 def poke(path: str, content: bytes) -> None:
@@ -137,14 +148,8 @@ def local_acts(store: Any, case: dict[str, Any], path: str) -> dict[str, str]:
     import fcntl
     import resource
 
-    outcomes: dict[str, str] = {}
-
-    def do(name: str, act: Callable[..., object], *args: Any) -> None:
-        attempt(outcomes, name, act, *args)
-
-    def commit(value: Any) -> None:
-        store.value = value
-        store.commit()
+    acts = Acts(store)
+    do, commit = acts.do, acts.commit
 
     do("first commit", commit, NEW)
     do("block", block, store, NEWER)
@@ -216,7 +221,7 @@ def local_acts(store: Any, case: dict[str, Any], path: str) -> dict[str, str]:
     do("directory gone: update", store.update, lambda value: value)
     do("directory gone: delete", store.delete)
     do("directory gone: reload", store.reload)
-    return outcomes
+    return acts.outcomes
 
 
 def delete_in_block(store: Any) -> None:
@@ -226,14 +231,8 @@ def delete_in_block(store: Any) -> None:
 
 def s3_acts(store: Any, case: dict[str, Any], path: str) -> dict[str, str]:
     """The same on S3."""
-    outcomes: dict[str, str] = {}
-
-    def do(name: str, act: Callable[..., object], *args: Any) -> None:
-        attempt(outcomes, name, act, *args)
-
-    def commit(value: Any) -> None:
-        store.value = value
-        store.commit()
+    acts = Acts(store)
+    do, commit = acts.do, acts.commit
 
     do("first commit", commit, NEW)
     do("block", block, store, NEWER)
@@ -259,7 +258,7 @@ def s3_acts(store: Any, case: dict[str, Any], path: str) -> dict[str, str]:
         do(f"{code}: changed", store.changed)
     service.refuse = None
     do("commit after errors", commit, NEW)
-    return outcomes
+    return acts.outcomes
 
 
 class Service:
@@ -449,8 +448,9 @@ def shaped(case: dict[str, Any], directory: str, name: str) -> tuple[str | bytes
         poke(path, b'{"n": 1}')
     if shape == "dressed":
         os.chmod(path, 0o640)
-        attempt({}, "owner", os.chown, path, 12345, 12346)
-        attempt({}, "attribute", os.setxattr, path, "user.origin", b"a test")
+        allowed = Acts(None)  # not every user, and not every file system, can
+        allowed.do("owner", os.chown, path, 12345, 12346)
+        allowed.do("attribute", os.setxattr, path, "user.origin", b"a test")
     if shape == "stale temp":
         temp = os.path.join(directory, f".state{name}.0123456789abcdef.tmp")
         poke(temp, b"left by a crash")
@@ -465,10 +465,8 @@ def shaped(case: dict[str, Any], directory: str, name: str) -> tuple[str | bytes
 
 def dict_acts(mapping: Any, case: dict[str, Any], path: str) -> dict[str, str]:
     """What a program does with a dict that is kept."""
-    outcomes: dict[str, str] = {}
-
-    def do(name: str, act: Callable[..., object], *args: Any) -> None:
-        attempt(outcomes, name, act, *args)
+    acts = Acts(mapping)
+    do = acts.do
 
     def in_block() -> None:
         with mapping:
@@ -488,7 +486,7 @@ def dict_acts(mapping: Any, case: dict[str, Any], path: str) -> dict[str, str]:
     do("or", lambda: mapping | {"a": 1})
     do("update", mapping.update, {"b": 1})
     do("save again", mapping.save)
-    return outcomes
+    return acts.outcomes
 
 
 fail_fsync = [False]
