@@ -9,7 +9,7 @@ import time
 from _weakref import ref
 
 from . import formats
-from .errors import AtomicStoreError, ConflictError, LoadError, LockError, UncertainCommitError, logger
+from .errors import AtomicStoreError, ConflictError, FormatError, LoadError, LockError, UncertainCommitError, logger
 from .locations import ANY, Location, scheme_of
 
 TYPE_CHECKING = False
@@ -388,12 +388,16 @@ class AtomicStore(Generic[T]):
 
     def _resolve(self, format: "Any", is_binary: bool | None, location: "Location | None") -> None:
         if location is not None:  # else a subclass sets it before __init__, which settles it
-            settled = format
-            if formats.goes_by_path(format):
-                from .formats import wrappers  # at open(): only "auto" needs them
+            try:
+                settled = format
+                if formats.goes_by_path(format):
+                    from .formats import wrappers  # at open(): only "auto" needs them
 
-                settled = wrappers.settle(format, location.path)
-            self._codec = formats.resolve(settled, is_binary, self._type)
+                    settled = wrappers.settle(format, location.path)
+                self._codec = formats.resolve(settled, is_binary, self._type)
+            except FormatError as error:
+                error.add_note(f"as the format of the store {location.path!r}")
+                raise
         self._format = format
         self._is_binary = is_binary
 
