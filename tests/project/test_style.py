@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import ast
+import importlib.metadata
 import re
+import tomllib
+from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
 from support import ROOT
 
 TESTS = ROOT / "tests"
@@ -27,6 +31,33 @@ def test_no_two_test_files_share_a_name() -> None:
     """A test file is found by its name alone, whatever folder it moves to: the catalogue of mutants relies on it."""
     names = [path.name for path in TESTS.rglob("*.py")]
     assert sorted(names) == sorted(set(names))
+
+
+def test_no_test_file_needs_what_only_developers_have() -> None:
+    """What a test file imports at its top comes with [test]: else the README's command ends before its first test."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+    def packages(groups: dict[str, list[Any]], *names: str) -> set[str]:
+        return {Requirement(each).name.lower() for name in names for each in groups[name] if isinstance(each, str)}
+
+    groups = project["dependency-groups"]
+    extras = {"": project["project"]["dependencies"], **project["project"]["optional-dependencies"]}
+    apart = packages(groups, *groups) - packages(extras, *extras)
+    modules = {
+        module
+        for module, origins in importlib.metadata.packages_distributions().items()
+        if not apart.isdisjoint(each.lower() for each in origins)
+    }
+    found = [
+        f"{path.relative_to(TESTS)}:{node.lineno}"
+        for path in sorted(TESTS.rglob("*.py"))
+        if path.parent.name != "typing"
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [each.name for each in node.names])
+        if name.partition(".")[0] in modules
+    ]
+    assert found == []
 
 
 def test_no_test_id_holds_an_address(request: pytest.FixtureRequest) -> None:
