@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from s3_servers import NEEDED, Server, make_bucket
+from s3_servers import NEEDED, Server, empty_bucket
 from s3_support import world
 from support import ROOT, require, require_ecosystem
 
@@ -132,10 +132,10 @@ def test_documentation_shows_no_code_that_fails(name: str, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("name", sorted(ON_S3))
 def test_documentation_of_s3_shows_no_code_that_fails(name: str, ministack: Server, tmp_path: Path) -> None:
-    """The same for those about S3, on a server that has the bucket which they speak of."""
+    """The same for those about S3, on a server that has the bucket which they speak of, empty."""
     if name == "docs/migration/from-s3dictionary.md":
         require(find_spec("s3dictionary"), NEEDED)
-    make_bucket(ministack, "state-persist")
+    empty_bucket(ministack, "state-persist")
     with world(ministack.url):
         execute(Path(name).stem, read(name), tmp_path)
 

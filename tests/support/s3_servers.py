@@ -205,6 +205,13 @@ def make_bucket(server: Server, name: str | None = None) -> None:
         pass
 
 
+def empty_bucket(server: Server, name: str) -> None:
+    """Make a bucket that holds nothing, whatever other tests have left in it."""
+    make_bucket(server, name)
+    for each in server.client.list_objects_v2(Bucket=name).get("Contents", []):
+        server.client.delete_object(Bucket=name, Key=each["Key"])
+
+
 def stop(process: subprocess.Popen[bytes]) -> None:
     """End a process that these tests have started, with what it has started."""
     try:
