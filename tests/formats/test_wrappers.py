@@ -310,6 +310,11 @@ def test_bytes_signed_for_one_format_do_not_pass_for_another() -> None:
         Signed("json", KEY, 5)  # type: ignore[arg-type]
 
 
+def test_wrapper_shows_what_it_is_and_no_key() -> None:
+    """A wrapper in a message or a debugger tells its formats, and neither its key nor an address."""
+    assert repr(Compressed(Signed("pickle", KEY))) == "<Compressed(Signed(pickle)) by gzip>"
+
+
 @pytest.mark.parametrize("format", ["json", None, "yaml", Versioned("json", 0)], ids=str)
 def test_file_signed_by_an_older_version_is_read_where_that_is_safe(format: Any) -> None:
     """What was signed before the format was part of the signature is loaded if its format runs no code."""

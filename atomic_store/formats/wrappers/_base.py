@@ -57,6 +57,9 @@ class Wrapper:
             self._inner = resolve(format)
             self.holds_objects = self._inner.objects
 
+    def __repr__(self) -> str:
+        return f"<{self.label}>"
+
     @property
     def goes_by_path(self) -> bool:
         """Whether the suffix of the store's path decides about the format inside."""
