@@ -240,7 +240,7 @@ def by_suffix(path: Any) -> FileFormat | None:
     while suffix.lower() in wrappers.COMPRESSIONS:
         methods.insert(0, wrappers.COMPRESSIONS[suffix.lower()])
         rest, suffix = os.path.splitext(rest)
-    name = wrappers.SUFFIXES.get(suffix.lower()) or formats.installed_suffix(suffix.lower())
+    name = wrappers.name_by_suffix(suffix.lower())
     return None if name is None else FileFormat(name, methods)
 
 

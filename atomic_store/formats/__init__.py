@@ -22,9 +22,6 @@ NAMES = {
 }
 """The built-in names, each the module `_NAME` of this package, with the package that it needs."""
 
-GROUP = "atomic_store.formats"
-"""The entry-point group in which an installed package may add names."""
-
 
 def resolve(format: "Any" = None, is_binary: bool | None = None, type: "Any" = None) -> "Codec":
     """Return the codec for what the user calls a format; nothing is read or written yet.
@@ -50,8 +47,10 @@ def resolve(format: "Any" = None, is_binary: bool | None = None, type: "Any" = N
     else:
         from ._foreign import adapt
 
-        given = name if not isinstance(name, str) else _builtin(name) if name in NAMES else _installed(name)
-        codec = Codec(adapt(given, is_binary, name if isinstance(name, str) else None))
+        given, label = name, None
+        if isinstance(name, str):
+            given, label = _named(name), name
+        codec = Codec(adapt(given, is_binary, label))
     if type is None:
         return codec
     from ._typed import TypedCodec
@@ -82,6 +81,15 @@ def plain(value: "Any") -> "Any":
     from ._plain import to_builtins
 
     return to_builtins(value)
+
+
+def _named(name: str) -> "Any":
+    """Return the format of this name, built in or added by an installed package."""
+    if name in NAMES:
+        return _builtin(name)
+    from . import _installed
+
+    return _installed.by_name(name, NAMES)
 
 
 def _builtin(name: str) -> "Any":
@@ -124,47 +132,6 @@ def _module(name: str) -> "Any":
         case _:
             from . import _cbor as found
     return found
-
-
-def _installed(name: str) -> "Any":
-    """Return the format that an installed package adds under this name."""
-    points = _entry_points()
-    found = [point for point in points if point.name == name]
-    if not found:
-        names = [*NAMES, *sorted(each for each in points.names if not each.startswith("."))]
-        raise FormatError(f"format should be one of {', '.join(names)}, or an object; not {name!r}{_near(name, names)}")
-    if len(found) > 1:
-        raise FormatError(f'format "{name}" is added by more than one package: {", ".join(p.value for p in found)}')
-    try:
-        return found[0].load()
-    except Exception as error:
-        raise FormatError(
-            f'format "{name}" cannot be loaded from {found[0].value}: {type(error).__name__}: {error}'
-        ) from error
-
-
-def installed_suffix(suffix: str) -> str | None:
-    """Return the name of the format that an installed package adds for a suffix, None if there is none.
-
-    The package has two entry points with the same value: the name, and the suffix with its dot.
-    """
-    points = _entry_points()
-    values = [point.value for point in points if point.name == suffix]
-    names = [point.name for point in points if point.value in values and point.name != suffix]
-    return names[0] if len(set(values)) == 1 and names else suffix if values else None
-
-
-def _entry_points() -> "Any":
-    from importlib.metadata import entry_points  # 25 ms that only a name from another package costs
-
-    return entry_points(group=GROUP)
-
-
-def _near(name: str, names: list[str]) -> str:
-    import difflib  # here: 3 ms that only a typing error pays
-
-    near = difflib.get_close_matches(name.lower(), names, 1)
-    return f'; did you mean "{near[0]}"?' if near else ""
 
 
 class Codec:

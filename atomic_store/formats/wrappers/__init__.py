@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ._auto import SUFFIXES, by_suffix, settle
+    from ._auto import SUFFIXES, name_by_suffix, settle
     from ._base import Wrapper
     from ._compressed import COMPRESSIONS, Compressed
     from ._signed import Signed
@@ -25,7 +25,7 @@ __all__ = [
     "Verified",
     "Versioned",
     "Wrapper",
-    "by_suffix",
+    "name_by_suffix",
     "settle",
 ]
 
@@ -44,7 +44,7 @@ def __getattr__(name: str) -> Any:
             from . import _verified as found
         case "Versioned":
             from . import _versioned as found
-        case "SUFFIXES" | "by_suffix" | "settle":
+        case "SUFFIXES" | "name_by_suffix" | "settle":
             from . import _auto as found
         case _:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

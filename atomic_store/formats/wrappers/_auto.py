@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from ...errors import FormatError
-from .. import installed_suffix
+from .. import _installed
 from ._base import Wrapper
 from ._compressed import COMPRESSIONS, Compressed
 
@@ -44,10 +44,15 @@ def by_suffix(path: Any) -> Any:
     suffix = suffix.lower()
     if suffix in COMPRESSIONS:
         return Compressed(by_suffix(rest), COMPRESSIONS[suffix])
-    format = SUFFIXES.get(suffix) or installed_suffix(suffix)
+    format = name_by_suffix(suffix)
     if format is None:
         raise FormatError(
             f'format="auto" should find one of the suffixes {", ".join(SUFFIXES)}, and finds {suffix!r} in {path!r}; '
             "name the format (pickle is used only by name)"
         )
     return format
+
+
+def name_by_suffix(suffix: str) -> str | None:
+    """Return the name of the format for a suffix in lower case, such as ".json"; None: there is none."""
+    return SUFFIXES.get(suffix) or _installed.by_suffix(suffix)
