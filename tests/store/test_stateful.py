@@ -153,6 +153,10 @@ class TwoStores(RuleBasedStateMachine):
                 if error is not None:
                     return error
             model.assigned = False
+        elif model.raises and model.failed and model.level == 0 and not model.assigned:
+            error = self.model_load(model)
+            if error is not None:
+                return error
         if model.level == 0:
             model.deleted = False
         model.level += 1
