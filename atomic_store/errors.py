@@ -183,18 +183,24 @@ def is_verdict(error: BaseException) -> bool:
     return not kinds or not kinds.isdisjoint(_VERDICTS)
 
 
+_logger: "Any" = None
+
+
 def logger(level: int) -> "Any":
     """Return the logger "atomic_store" if the program listens at this level, else None.
 
     It says DEBUG for the steps of a store, WARNING for what a person should know. logging is never imported here: it costs
     11 ms, and a program that has not loaded it cannot listen.
     """
-    get = getattr(sys.modules.get("logging"), "getLogger", None)
-    if get is None:
-        return None
-    found = get("atomic_store")
+    global _logger
+    if _logger is None:
+        get = getattr(sys.modules.get("logging"), "getLogger", None)
+        if get is None:
+            return None
+        # Once: before Python 3.13 a Ctrl-C in the middle of getLogger() leaves a lock taken that every thread wants.
+        _logger = get("atomic_store")
     # Without a handler anywhere Python would print warnings to stderr (logging, "lastResort").
-    return found if found.isEnabledFor(level) and found.hasHandlers() else None
+    return _logger if _logger.isEnabledFor(level) and _logger.hasHandlers() else None
 
 
 def log(level: int, message: str, *args: object) -> None:
