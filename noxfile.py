@@ -140,8 +140,8 @@ def run_tests(session: nox.Session, *arguments: str, require: str = "1") -> None
 
 
 def apart() -> list[str]:
-    """Return the options that leave out the tests which have a stage of the campaign."""
-    return [f"--ignore={path_of(name)}" for name in ("test_s3_radosgw.py", "test_cron.py")]
+    """Return the options that leave out the tests which have a stage of their own."""
+    return [f"--ignore={path_of(name)}" for name in ("test_s3_radosgw.py", "test_cron.py", "test_frozen.py")]
 
 
 # --- packages and tools ---------------------------------------------------------------------------------------------
@@ -291,24 +291,9 @@ def offline(session: nox.Session) -> None:
 
 @nox.session(python=OLDEST)
 def frozen(session: nox.Session) -> None:
-    """Freeze programs by PyInstaller, as a directory and as one file, and run them where there is no Python."""
-    install(session, f"{wheel(session)}[bson,cbor,msgpack,toml,yaml]", *group("frozen"))
-    place = scratch(session, "frozen")
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir()
-    program = place / "program.py"
-    shutil.copy(ROOT / "examples" / "runs.py", program)
-    for layout in ("--onedir", "--onefile"):
-        made = place / layout.strip("-")
-        options = ("--noconfirm", "--log-level", "ERROR", "--distpath", str(made), "--workpath", str(place / "work"))
-        session.run("pyinstaller", layout, *options, "--specpath", str(place), str(program))
-        executable = made / "program" / "program" if layout == "--onedir" else made / "program"
-        with session.chdir(made):
-            for _ in range(2):
-                session.run("env", "-i", str(executable), external=True)
-            runs = (made / "runs.json").read_text()
-        if runs.count('"') != 4:
-            fail(session, f"the frozen program has stored {runs!r}")
+    """Run the tests that freeze programs, where nothing is installed that the programs do not need."""
+    install(session, f"{wheel(session)}[bson,cbor,msgpack,toml,typed,yaml,zstd]", "pytest", *group("frozen"))
+    run_tests(session, path_of("test_frozen.py"))
 
 
 # --- the README's commands ------------------------------------------------------------------------------------------
@@ -458,27 +443,13 @@ def readme_uv(session: nox.Session) -> None:
 @nox.session(name="suite-3.11", python=OLDEST)
 def suite_oldest(session: nox.Session) -> None:
     """Run the tests on the wheel, with all packages and servers, and measure the coverage."""
-    install(session, f"{wheel(session)}[test]", *group("ecosystem"), *group("servers"))
+    install(session, f"{wheel(session)}[test]", *group("ecosystem"), *group("green"), *group("servers"))
     run_tests(session, "--cov", *apart())
-
-
-@nox.session(name="suite-next", python=False)
-def suite_next(session: nox.Session) -> None:
-    """Run the session of Python 3.12 or 3.13, in turn."""
-    session.notify(f"suite-{in_turn(session)}")
-
-
-@nox.session(name="suite", python=PYTHONS[1:])
-def suite(session: nox.Session) -> None:
-    """Run the tests on the wheel, with all servers, without the ecosystem's packages."""
-    install(session, f"{wheel(session)}[test]", *group("servers"))
-    note(f"Python {session.python}")
-    run_tests(session, *apart(), require="all but the ecosystem")
 
 
 @nox.session(name="suite-lowest", python=OLDEST)
 def suite_lowest(session: nox.Session) -> None:
-    """Run the tests beside the lowest version of each dependency that the wheel allows."""
+    """Run the tests of what uses a dependency, beside the lowest version of each that the wheel allows."""
     session.install("packaging")
     lowest = scratch(session, "lowest.txt")
     text = str(session.run("python", str(ROOT / ".ci" / "lowest.py"), silent=True))
@@ -486,7 +457,8 @@ def suite_lowest(session: nox.Session) -> None:
     # rclone and moto without their dependencies' newest versions: what users install decides.
     session.install("--constraint", str(lowest), f"{wheel(session)}[test]", *group("servers"))
     note(", ".join(re.sub(" ;.*", "", line) for line in text.splitlines()))
-    run_tests(session, *apart(), require="all but the ecosystem")
+    folders = [f"tests/{name}" for name in ("cli", "formats", "locations", "store")]
+    run_tests(session, *apart(), *folders, require="all but the ecosystem")
 
 
 @nox.session(python=OLDEST)
@@ -600,7 +572,8 @@ def debian(session: nox.Session, *names: str) -> None:
 
 def everything(session: nox.Session) -> None:
     """Install the wheel with all that its tests can use."""
-    install(session, f"{wheel(session)}[test]", *group("ecosystem"), *group("servers"), "pytest-randomly", "pytest-xdist")
+    groups = (*group("ecosystem"), *group("green"), *group("servers"))
+    install(session, f"{wheel(session)}[test]", *groups, "pytest-randomly", "pytest-xdist")
 
 
 @nox.session(name="all", python=PYTHONS)

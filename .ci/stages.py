@@ -55,10 +55,9 @@ GATE = (
     Stage("tools"),
     # The longest first: at the end no processor waits for them.
     Stage("suite-3.11", "all", ("packages",), limit=2100),
-    # These have no ecosystem; tests/support/support.py lets nothing else be skipped there.
-    Stage("suite-next", "some", ("packages",), limit=2100),
     Stage("readme-user", "some", limit=2100),
     Stage("readme-root", "some", limit=2100),
+    # Without the ecosystem; tests/support/support.py lets nothing else be skipped there.
     Stage("suite-lowest", "some", ("packages",), limit=2100),
     Stage("readme-run"),
     Stage("readme-uv", "some"),
@@ -68,7 +67,7 @@ GATE = (
     Stage("bson", "all", ("packages",)),
     Stage("startup", "all", ("packages",)),
     Stage("offline", needs=("packages",)),
-    Stage("frozen", needs=("packages",)),
+    Stage("frozen", "all", ("packages",)),
     Stage("benchmarks"),
     Stage("attacks", needs=("tools",)),
     Stage("mutants", needs=("tools",), alone=True, limit=2100),

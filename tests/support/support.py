@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 REQUIRE_ALL = "ATOMIC_STORE_REQUIRE_ALL"
 BUT_THE_ECOSYSTEM = "all but the ecosystem"
-ECOSYSTEM = "needs the dependency group ecosystem: CONTRIBUTING.md has the command"
+ECOSYSTEM = "needs packages of developers: CONTRIBUTING.md has the command"
 MOST_LINES = 10
 
 
@@ -24,7 +24,7 @@ def require(condition: object, reason: str) -> None:
 
     *reason* names what is missing, for instance "needs root to mount a file system". If the environment variable
     ATOMIC_STORE_REQUIRE_ALL is set, as in CI, a missing thing is a failure, because a test that was not run proves nothing.
-    With the value "all but the ecosystem", only the packages of the dependency group may be missing.
+    With the value "all but the ecosystem", only the packages of the dependency groups may be missing.
     """
     if condition:
         return
@@ -35,7 +35,7 @@ def require(condition: object, reason: str) -> None:
 
 
 def require_ecosystem(*modules: str) -> None:
-    """Skip the test unless these modules of the dependency group `ecosystem` can be imported; in CI, fail instead."""
+    """Skip the test unless these modules, which dependency groups install, can be imported; in CI, fail instead."""
     require(all(find_spec(module) for module in modules), ECOSYSTEM)
 
 
