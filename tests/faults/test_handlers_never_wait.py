@@ -143,6 +143,7 @@ PAIRS = [(block, update, 1), (block, block, 0), (update, block, 0), (commit, blo
 def sweep(path: Path, act: Callable[[Any], None], handler: Callable[[Any], None], which: int) -> tuple[int, list[str]]:
     """Let the handler come after each bytecode in turn; give the number of these, and what was wrong."""
     found: list[str] = []
+    measuring = sys.gettrace()  # coverage, perhaps
     turn = 1
     while True:
         place = atomic_store.LocalFile(path, fsync=False)
@@ -159,7 +160,7 @@ def sweep(path: Path, act: Callable[[Any], None], handler: Callable[[Any], None]
         except BaseException as caught:
             error = caught
         finally:
-            sys.settrace(None)
+            sys.settrace(measuring)
         if not comes.at:
             return turn - 1, found
         now = atomic_store.open(path).value["n"]
