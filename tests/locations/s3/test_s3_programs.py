@@ -121,6 +121,26 @@ def test_renewed_credentials_are_read_once_the_old_ones_have_expired(
     assert key_in_use(place) == "KEY2"
 
 
+def test_renewed_credentials_are_those_of_the_profile_that_was_chosen(
+    keys: Path, ministack: Server, proxy: Proxy, default_session: Any
+) -> None:
+    """A program's default session has a profile: the new client has its new credentials, not those of another one."""
+
+    def write(key: str) -> None:
+        write_keys(keys, "NOT THIS")
+        keys.write_text(keys.read_text() + keys.read_text().replace("default", "chosen").replace("NOT THIS", key))
+
+    write("KEY1")
+    default_session.setup_default_session(profile_name="chosen")
+    place = S3Object(ministack.bucket, ministack.new_key())
+    store = atomic_store.open(place, default=1)
+    assert key_in_use(place) == "KEY1"
+    write("KEY2")
+    proxy.fail(Fault("", **EXPIRED, only_if=of_key("KEY1")))  # type: ignore[arg-type]
+    store.commit()
+    assert key_in_use(place) == "KEY2"
+
+
 def test_credentials_that_nobody_has_renewed_are_an_error_at_once(keys: Path, ministack: Server, proxy: Proxy) -> None:
     """The file still has the expired key: AccessError with its code after one request, and no other client."""
     place = S3Object(ministack.bucket, ministack.new_key())

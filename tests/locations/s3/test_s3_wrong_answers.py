@@ -12,7 +12,7 @@ from s3_servers import Server
 from s3_support import MB, between, hasty, proxy, shared_proxy, world
 
 import atomic_store
-from atomic_store import AtomicStoreError, ConflictError, LocationError, S3Object, UncertainCommitError
+from atomic_store import AccessError, AtomicStoreError, ConflictError, LocationError, S3Object, UncertainCommitError
 
 __all__ = ["hasty", "proxy", "shared_proxy"]
 
@@ -261,3 +261,84 @@ def test_tool_that_copies_the_metadata_is_noticed(server: Server, proxy: Proxy) 
     with pytest.raises(ConflictError):
         store.commit()
     assert server.peek(place.key) == b"22"
+
+
+def test_delete_goes_by_the_etag_that_the_service_compares(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """GET names another ETag than HEAD: the DELETE is refused once, the object known by its write id, and deleted."""
+    seams.s3_nothing_learned(monkeypatch)
+    with between(server) as proxy:
+        key = server.new_key()
+        atomic_store.open(f"s3://{server.bucket}/{key}", default=1).commit()
+        proxy.fail(Fault("GET", times=999, without=("etag",), instead=(("ETag", '"another"'),)))
+        store = atomic_store.open(f"s3://{server.bucket}/{key}", default=0)
+        proxy.forget()
+        store.delete()
+        assert server.peek(key) is None
+        assert sum(line.startswith("DELETE") for line in proxy.seen) == 2
+
+
+@pytest.mark.parametrize(
+    ("method", "answer", "told"),
+    [
+        ("HEAD", {"without": ("etag",), "instead": (("ETag", '"another"'),)}, 'HEAD: "another"'),
+        ("GET", {"raw": http("404 Not Found", body=xml("NoSuchKey")), "after": 2}, "cannot be found"),
+    ],
+)
+def test_check_tells_that_etags_differ(
+    method: str, answer: dict[str, Any], told: str, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """check() says what the place does with ETags, or that what it has just written is not there."""
+    seams.s3_nothing_learned(monkeypatch)
+    with between(server) as proxy:
+        proxy.fail(Fault(method, times=999, **answer))
+        report = atomic_store.check(S3Object(server.bucket, server.new_key()))
+    assert report["access"]
+    assert not report["etags"]
+    assert told in str(report)
+
+
+# --- answers that lack what was asked for ---
+
+
+def test_write_without_an_etag_that_is_not_there_is_uncertain(server: Server, proxy: Proxy) -> None:
+    """The service says "stored" without an ETag, and then that there is nothing: UncertainCommitError, with a way out."""
+    store = atomic_store.open(f"s3://{server.bucket}/{server.new_key()}", default=0)
+    proxy.fail(Fault("PUT", without=("etag",)), Fault("HEAD", raw=http("404 Not Found")))
+    with pytest.raises(UncertainCommitError, match=r"and then that there is none.*AWS_ENDPOINT_URL_S3"):
+        store.commit()
+
+
+def test_write_whose_etag_is_not_known_is_looked_for_before_the_next(server: Server, proxy: Proxy) -> None:
+    """No ETag, and no look at it either: the next commit looks, says so if that is refused, and then goes on."""
+    key = server.new_key()
+    store = atomic_store.open(f"s3://{server.bucket}/{key}", default=0)
+    proxy.fail(Fault("PUT", without=("etag",)), Fault("HEAD", times=99, status=503))
+    store.commit()
+    proxy.fail(Fault("HEAD", status=403))
+    store.value = 1
+    with pytest.raises(AccessError, match="look at"):
+        store.commit()
+    assert server.peek(key) == b"0"
+    proxy.fail(Fault("", times=0))
+    store.commit()
+    assert server.peek(key) == b"1"
+
+
+def test_date_that_is_none_is_no_fault_of_a_write(server: Server, proxy: Proxy) -> None:
+    """A service whose Date header cannot be parsed has stored the value all the same."""
+    store = atomic_store.open(f"s3://{server.bucket}/{server.new_key()}", default=0)
+    fault = proxy.fail(Fault("PUT", without=("date",), instead=(("Date", "yesterday"),)))
+    store.commit()
+    assert fault.happened == 1
+    assert not store.changed()
+
+
+def test_list_of_uploads_without_ids_is_no_answer(server: Server, proxy: Proxy) -> None:
+    """clean() aborts nothing that it cannot name: an upload without an id is an error, NoSuchUpload an empty list."""
+    place = S3Object(server.bucket, server.new_key())
+    listing = f"<ListMultipartUploadsResult><Upload><Key>{place.key}</Key></Upload></ListMultipartUploadsResult>"
+    proxy.fail(Fault("GET", "uploads", raw=http("200 OK", "Content-Type: application/xml", body=listing.encode())))
+    with pytest.raises(OSError, match="a list of uploads without keys, ids or times"):
+        place.clean()
+    proxy.fail(Fault("GET", "uploads", status=404, code="NoSuchUpload"))
+    assert place.clean() == []
