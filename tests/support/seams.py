@@ -101,6 +101,19 @@ def forget_format(monkeypatch: pytest.MonkeyPatch, format: str) -> None:
     monkeypatch.delitem(formats._codecs, format, raising=False)
 
 
+def without_json(patch: pytest.MonkeyPatch, *, accelerator: bool = True) -> None:
+    """Let the built-in format find json not imported yet, as in a program that does not use it itself."""
+    patch.delitem(sys.modules, "json")
+    if not accelerator:
+        patch.setattr(json_format, "_encode", None)
+        patch.setattr(json_format, "_scan", None)
+
+
+def json_accelerator() -> Any:
+    """Return the functions that stand in for json.dumps() and json.loads(), each None where json itself is needed."""
+    return json_format._accelerator()
+
+
 def format_module(name: str) -> ModuleType:
     """Return the module of a built-in format."""
     return importlib.import_module(f"atomic_store.formats._{name}")
