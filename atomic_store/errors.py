@@ -195,12 +195,10 @@ def logger(level: int) -> "Any":
     global _logger
     if _logger is None:
         get = getattr(sys.modules.get("logging"), "getLogger", None)
-        if get is None:
-            return None
         # Once: before Python 3.13 a Ctrl-C in the middle of getLogger() leaves a lock taken that every thread wants.
-        _logger = get("atomic_store")
+        _logger = None if get is None else get("atomic_store")
     # Without a handler anywhere Python would print warnings to stderr (logging, "lastResort").
-    return _logger if _logger.isEnabledFor(level) and _logger.hasHandlers() else None
+    return _logger if _logger is not None and _logger.isEnabledFor(level) and _logger.hasHandlers() else None
 
 
 def log(level: int, message: str, *args: object) -> None:

@@ -436,7 +436,8 @@ class AtomicStore(Generic[T]):
     def _read(self, exact: bool = True, file: "StoredFile | None" = None) -> "tuple[Any, object, bool]":
         """Return what is stored or a fresh default, its version, and whether it was stored. `file`: it is open already."""
         log = logger(_DEBUG) if "logging" in sys.modules else None
-        for attempt in range(_ATTEMPTS):
+        attempt = 1
+        while True:
             began = time.perf_counter() if log is not None else 0.0
             file = self._location.read(exact) if file is None else file
             if file is None:
@@ -448,11 +449,11 @@ class AtomicStore(Generic[T]):
                         self._log(log, "loaded", file.size, began)
                     return value, version, True
                 except LoadError as error:
-                    if not self._quarantines or not error.damaged or attempt == _ATTEMPTS - 1:
+                    if not self._quarantines or not error.damaged or attempt == _ATTEMPTS:
                         raise
                     self._quarantine(file.version, error)
+            attempt += 1
             file = None
-        raise AssertionError  # the last attempt has raised
 
     def _quarantine(self, version: object, error: LoadError) -> None:
         held = None

@@ -5,12 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import json
 import pickle
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+import seams
 from machine import in_child
 from stand_ins import inside, install_formats, join_text, only_text, pretend_missing, pretend_module
 
@@ -333,3 +335,25 @@ def test_plain_value_has_no_class_of_the_package(format: str, content: bytes) ->
     value = formats.plain(atomic_store.open(Memory(content), format=format).value)
     assert value == {"a": [1, "x", {"b": 16}], "c": dt.date(2026, 1, 2)}
     assert pickle.dumps(value).find(b"tomlkit") == pickle.dumps(value).find(b"ruamel") == -1
+
+
+def test_module_of_python_itself_that_is_missing_is_not_told_as_a_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the standard library's pickle the ImportError comes as it is: there is no package to install."""
+    seams.forget_format(monkeypatch, "pickle")
+    monkeypatch.setitem(sys.modules, "pickle", None)
+    with pytest.raises(ImportError, match="pickle") as caught:
+        atomic_store.open(tmp_path / "a", format="pickle")
+    assert "pip install" not in str(caught.value)
+
+
+def test_bool_with_an_anchor_is_a_bool(tmp_path: Path) -> None:
+    """ruamel.yaml's class for it is an int: neither the read-back nor a conversion may take True for 1."""
+    path = tmp_path / "a.yaml"
+    path.write_text("on: &switch true\nother: *switch\n")
+    store = atomic_store.open(path, format="yaml")
+    store.value["more"] = 1
+    store.commit()
+    assert atomic_store.open(path, format="yaml").value == {"on": True, "other": True, "more": 1}
+    assert "on: &switch true" in path.read_text()

@@ -961,3 +961,47 @@ def test_store_is_not_pickled_with_its_lock(path: Path, lock: bool) -> None:
     assert stored(path) == [1]
     with pytest.raises(TypeError, match="cannot be copied or pickled"):
         pickle.dumps(LocalFile(path).lock())
+
+
+@pytest.mark.parametrize("act", ["block", "commit", "delete", "update"])
+@pytest.mark.parametrize("lock", [True, False])
+def test_step_inside_the_function_of_update_is_refused(path: Path, act: str, lock: bool) -> None:
+    """What the function given to update() does with the store would be lost or lost on others: it raises at once."""
+    store = atomic_store.open(path, default=1, lock=lock)
+    acts: dict[str, Callable[[], object]] = {
+        "block": store.__enter__,
+        "commit": store.commit,
+        "delete": store.delete,
+        "update": lambda: store.update(lambda value: value),
+    }
+
+    def function(value: int) -> int:
+        acts[act]()
+        return value + 1
+
+    with pytest.raises(AtomicStoreError, match=r"inside the function given to update\(\)"):
+        store.update(function)
+    assert (store.value, store.level, path.exists()) == (1, 0, False)
+    assert store.update(lambda value: value + 1) == 2
+
+
+def test_exit_can_be_called_by_the_class(path: Path) -> None:
+    """A subclass, or a program that has the class at hand, calls AtomicStore.__exit__(store, ...)."""
+    store = atomic_store.open(path, default=[])
+    store.__enter__().value.append(1)
+    kind: Any = AtomicStore
+    kind.__exit__(store, None, None, None)
+    assert path.read_bytes() == b"[1]"
+
+
+def test_format_that_a_subclass_sets_first_is_settled_later(path: Path) -> None:
+    """A subclass may set an attribute before it calls AtomicStore.__init__, whose argument then counts."""
+
+    class Early(AtomicStore[Any]):
+        def __init__(self) -> None:
+            self.format = "pickle"
+            super().__init__(str(path), default=1, format="json")
+
+    store = Early()
+    store.commit()
+    assert path.read_bytes() == b"1"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import stat
@@ -250,3 +251,40 @@ def test_failing_system_call_leaves_old_or_new(kind: Kind, number: int, tmp_path
     points, flaws = sweep(kind, tmp_path, number)
     assert not flaws, "\n".join(flaws)
     assert points > 10
+
+
+def test_object_used_as_the_file_says_what_to_do(tmp_path: Path) -> None:
+    """Who forgets `with` is told so, not that some class has no attribute."""
+    with pytest.raises(AttributeError, match="use it in a with block"):
+        atomic_store.atomic_write(tmp_path / "a").write  # noqa: B018 - looking is the act
+
+
+def test_part_can_be_read_back_cut_and_written_again(tmp_path: Path) -> None:
+    """A file takes what zipfile and lxml do with it: seek, read, truncate; a place without them says which it lacks."""
+    with atomic_store.atomic_write(tmp_path / "a", "wb") as file:
+        file.write(b"one two")
+        file.seek(0)
+        piece = bytearray(3)
+        assert file.readinto(piece) == 3  # type: ignore[attr-defined]
+        assert piece == b"one"
+        file.seek(4)
+        assert file.truncate() == 4
+        file.write(b"2")
+    assert (tmp_path / "a").read_bytes() == b"one 2"
+    with atomic_store.atomic_write(Memory(), "wb") as file, pytest.raises(io.UnsupportedOperation, match="fileno"):
+        file.fileno()
+
+
+def test_interrupt_as_the_block_begins_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Ctrl-C once the temp file is there, and before the block has it: the temp file goes, what was there stays."""
+
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    (tmp_path / "a").write_bytes(b"old")
+    with monkeypatch.context() as patch:
+        patch.setattr(io, "TextIOWrapper", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            atomic_store.atomic_write(tmp_path / "a", "w").__enter__()
+    assert inside(tmp_path) == ["a"]
+    assert (tmp_path / "a").read_bytes() == b"old"

@@ -6,7 +6,6 @@ import os
 
 from ...errors import FormatError
 from .. import _installed
-from ._base import Wrapper
 from ._compressed import COMPRESSIONS, Compressed
 
 TYPE_CHECKING = False
@@ -26,16 +25,14 @@ SUFFIXES = {
 
 
 def settle(format: Any, path: Any) -> Any:
-    """Return `format` with the format for the path's suffix in the place of each "auto", inside wrappers too.
+    """Return the format for the path's suffix in the place of "auto", which `format` is or wraps.
 
     Raises:
         FormatError: the suffix means no format; MissingLibraryError: the package of the format is not installed.
     """
-    if isinstance(format, str):
-        return by_suffix(path) if format == "auto" else format
-    if isinstance(format, Wrapper) and format.goes_by_path:
-        return format.with_format(settle(format.format, format.inner_path(path)))
-    return format
+    if format == "auto":
+        return by_suffix(path)
+    return format.with_format(settle(format.format, format.inner_path(path)))
 
 
 def by_suffix(path: Any) -> Any:
