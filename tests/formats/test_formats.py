@@ -30,6 +30,7 @@ from stand_ins import Files, Strings, inside, join_bytes, join_text, only_bytes,
 
 import atomic_store
 from atomic_store import AbstractFormatBstr, AbstractFormatFile, FormatError, LoadError, MissingLibraryError
+from atomic_store.testing import Memory
 
 BINARY = bytes(range(256))
 
@@ -887,3 +888,26 @@ def test_load_that_closes_its_file_disturbs_nothing(path: Path) -> None:
     path.write_text("a\n")
     format = SimpleNamespace(dump=lambda value, file: file.write(join_text(value)), load=load)
     assert atomic_store.open(path, format=format).value == ["a"]
+
+
+class Mapped:
+    """A format that wants the descriptor of what it reads."""
+
+    @staticmethod
+    def dump(value: Any, file: Any) -> None:
+        file.write(value)
+
+    @staticmethod
+    def load(file: Any) -> Any:
+        return os.pread(file.fileno(), 100, 0)
+
+
+def test_place_without_descriptors_says_so_to_a_format_that_wants_one(tmp_path: Path) -> None:
+    """A local file lends its descriptor; a place in memory raises io's own error, which is no damage."""
+    stores = [atomic_store.open(place, b"x", Mapped) for place in (tmp_path / "a", Memory())]
+    for store in stores:
+        store.commit()
+    assert stores[0].reload() == b"x"
+    with pytest.raises(LoadError, match="fileno") as caught:
+        stores[1].reload()
+    assert not caught.value.damaged

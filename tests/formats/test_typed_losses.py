@@ -8,6 +8,7 @@ import pathlib
 import sys
 from dataclasses import dataclass, field
 from enum import Enum
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -269,3 +270,18 @@ def test_offset_with_seconds_is_refused_or_kept(format: str) -> None:
             assert place.content is None
         else:
             assert is_same(moment, atomic_store.open(place, None, format).value["at"])
+
+
+def test_model_of_a_function_is_kept(tmp_path: Path) -> None:
+    """A model made inside a function, whose annotations no module can resolve, is stored and comes back."""
+
+    class Inner(pydantic.BaseModel):
+        n: int = 1
+
+    class Outer(pydantic.BaseModel):
+        inner: Inner = Inner()
+
+    store = atomic_store.open(tmp_path / "a.json", default=Outer(), type=Outer)
+    store.value.inner.n = 2
+    store.commit()
+    assert store.reload() == Outer(inner=Inner(n=2))

@@ -890,3 +890,25 @@ def test_wrappers_are_named_in_full() -> None:
     assert repr(atomic_store.open(Memory(), 1, format)) == (
         "<AtomicStore 'memory', format Signed(Compressed(Versioned(pickle)) by xz)>"
     )
+
+
+class Wrapped:
+    """A format that puts a text file of io around what it is given."""
+
+    streams = True
+
+    def dump(self, value: Any, file: Any) -> None:
+        text = io.TextIOWrapper(file, "utf-8")
+        text.write(value)
+        text.flush()
+        text.detach()
+
+    def load(self, file: Any) -> Any:
+        return io.TextIOWrapper(file, "utf-8").read()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_compressed_file_is_a_file_of_io(method: str) -> None:
+    """What a format inside a wrapper writes to and reads from takes io's own wrappers, as any raw file does."""
+    content = written("text " * 100, Compressed(Wrapped(), method))
+    assert read(content, Compressed(Wrapped(), method)) == "text " * 100

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -258,3 +259,23 @@ def test_child_of_a_fork_has_a_memory_of_its_own() -> None:
         assert in_child(in_the_child) == b"2"
         store.value = 3
     assert place.content == b"3"
+
+
+def test_lock_is_a_block(tmp_path: Path) -> None:
+    """A lock that is taken by hand is given back at the end of its block, as any other lock."""
+    place = LocalFile(tmp_path / "a")
+    with place.lock() as lock:
+        assert lock.mine
+        with pytest.raises(LockError):
+            place.lock(0)
+    place.lock(0).release()
+
+
+def test_place_that_makes_no_temps_leaves_none_alone() -> None:
+    """left_by_clean() of a place without files of its own is an empty list."""
+    assert Memory().left_by_clean() == []
+
+
+def test_functions_that_stand_in_are_the_systems_where_there_is_no_windows() -> None:
+    """_platform.py asks the system it runs on."""
+    assert seams.platform.on_windows() == (sys.platform == "win32")

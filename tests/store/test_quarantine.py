@@ -347,6 +347,25 @@ def test_file_that_is_replaced_as_it_is_moved_is_put_back(path: Path, monkeypatc
     assert asides(path) == []
 
 
+def test_file_that_is_moved_by_mistake_is_kept_where_its_place_is_taken(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody replaces the file as it is moved, and again before it can be moved back: the error names where theirs is."""
+    real = os.replace
+
+    def late(source: Any, target: Any, **directories: Any) -> None:
+        path.write_bytes(b"[5]")
+        real(source, target, **directories)
+        path.write_bytes(b"[6]")
+
+    path.write_bytes(CORRUPT)
+    place = LocalFile(path)
+    version = place.version()
+    monkeypatch.setattr(os, "replace", late)
+    with pytest.raises(ConflictError) as caught:
+        place.set_aside(version)
+    assert "value.corrupt-" in str(caught.value)
+    assert (path.read_bytes(), asides(path)) == (b"[6]", [b"[5]"])
+
+
 def test_file_that_was_deleted_in_between_is_no_error(path: Path) -> None:
     """Where somebody else has cleaned up already, there is nothing to move and nothing to tell."""
 

@@ -76,6 +76,11 @@ def next_temp_name(patch: pytest.MonkeyPatch, number: int) -> None:
     patch.setattr(tempfile, "_numbers", iter((number,)))
 
 
+def descriptor(file: Any) -> int:
+    """Return the descriptor of a new file, as other code in the process might find it."""
+    return int(file.fd())
+
+
 def keep_no_attributes(patch: pytest.MonkeyPatch) -> None:
     """Let a commit lose mode, owner and attributes of the file that it replaces."""
     patch.setattr(tempfile.TempFile, "_keep_attributes", lambda *_: None)

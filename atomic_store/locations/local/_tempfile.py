@@ -268,7 +268,8 @@ class TempFile(Descriptor):
             mode = old.st_mode & 0o777
             if self._xattrs or self._xattrs is None or (mode >> 3 ^ mode) & 7:
                 mode = 0o600
-        for attempt in range(3):
+        attempt = 1
+        while True:
             temp = f"{directory.prefix}{stem}{next(_numbers):016x}.tmp"
             self.temp = temp  # before the file exists: an interrupt may follow the open
             try:
@@ -276,8 +277,9 @@ class TempFile(Descriptor):
                 break
             except FileExistsError:
                 self.temp = ""  # of another writer, which must not lose it
-                if attempt == 2:
+                if attempt == 3:
                     raise
+                attempt += 1
                 _begin_process()  # a stranger may have guessed the names that follow
         try:
             flock(self._fds[0], wait=False)  # in use: see clean() in _lock.py

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import errno
+import fcntl
+import io
 import json
 import os
 import re
+import signal
 import socket
 import stat
 import sys
@@ -21,6 +24,7 @@ from support import require
 
 import atomic_store
 from atomic_store import LocalFile, LocationError, UncertainCommitError
+from atomic_store.locations.base import ANY
 
 # --- open() refuses what is no store, and never takes it for an empty one --------------------------------------------
 
@@ -619,3 +623,119 @@ def test_directory_whose_sync_fails_is_no_success(
             store.delete()
     assert (caught.value.errno, caught.value.filename) == (number, path)
     assert not path.exists()
+
+
+# --- what a kernel answers now and then ---
+
+
+def test_lease_on_the_file_is_waited_for(tmp_path: Path) -> None:
+    """A file server holds a lease (fcntl(2)), which a non-blocking open() breaks with EAGAIN: open() waits, then reads."""
+    path = tmp_path / "a.json"
+    path.write_text("1")
+    ready, told = os.pipe()
+    child = os.fork()
+    if child == 0:
+        descriptor = os.open(path, os.O_RDWR)
+        signal.signal(signal.SIGIO, lambda *_: fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK))
+        try:
+            fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+            os.write(told, b"y")
+        except OSError:
+            os.write(told, b"n")
+        signal.pause()
+        os._exit(0)
+    try:
+        require(os.read(ready, 1) == b"y", "needs a file system with leases")
+        assert atomic_store.open(path).value == 1
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        os.close(ready)
+        os.close(told)
+
+
+def test_file_that_stays_busy_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """EAGAIN from an open() that may wait is no lease: it is raised, with the path."""
+    path = tmp_path / "a.json"
+    path.write_text("1")
+
+    def busy(*_: object, **__: object) -> int:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", busy)
+        with pytest.raises(BlockingIOError) as caught:
+            atomic_store.open(path)
+    assert caught.value.filename == path
+
+
+def test_relative_path_with_too_long_a_part_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No name of the file itself, but a directory's is too long: the system's own error, with the path as it was given."""
+    monkeypatch.chdir(tmp_path)
+    given = "x" * 300 + "/a.json"
+    with pytest.raises(OSError, match="too long") as caught:
+        atomic_store.open(given)
+    assert caught.value.filename == given
+
+
+def test_tilde_that_nobody_has_expanded_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A commit to ~/nowhere/a.json says that ~ means nothing to the system."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match="expanduser"):
+        atomic_store.open("~/nowhere/a.json", default=1).commit()
+
+
+def test_directory_that_was_replaced_while_it_was_opened_is_an_error(tmp_path: Path) -> None:
+    """The directory that was opened is no more the one at its path: nothing is written into either."""
+    (tmp_path / "other").mkdir()
+    place = LocalFile(tmp_path / "a.json")
+    with pytest.raises(OSError, match="was replaced while it was opened"):
+        place.require_safe(SimpleNamespace(path=str(tmp_path)), (tmp_path / "other").stat())  # type: ignore[arg-type]
+
+
+def test_loop_of_links_on_the_way_is_an_error(tmp_path: Path) -> None:
+    """Links that lead in a circle end in ELOOP, as for the kernel."""
+    for name, target in (("one", "two"), ("two", "one")):
+        (tmp_path / name).symlink_to(target)
+    place = LocalFile(tmp_path / "a.json")
+    with pytest.raises(OSError, match="symbolic links") as caught:
+        place.require_safe(SimpleNamespace(path=str(tmp_path / "one")), tmp_path.stat())  # type: ignore[arg-type]
+    assert caught.value.errno == errno.ELOOP
+
+
+def test_descriptor_of_a_write_that_others_write_to_publishes_nothing(tmp_path: Path) -> None:
+    """Bytes that did not come through the file are no value: the commit fails, and says so."""
+    path = tmp_path / "a.json"
+    path.write_text("old")
+    with pytest.raises(OSError, match="something else has written to its descriptor"), LocalFile(path).replace(ANY) as file:
+        file.write(b"new")
+        os.write(seams.descriptor(file), b" and more")
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["a.json"]
+
+
+def test_temp_names_that_are_all_taken_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three names in a row exist already: somebody is guessing; the error comes, and nobody's file is removed."""
+    real = os.open
+    taken: list[str] = []
+
+    def guessed(path: Any, flags: int, *arguments: Any, **keywords: Any) -> int:
+        if flags & os.O_EXCL:
+            taken.append(path)
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
+        return real(path, flags, *arguments, **keywords)
+
+    store = atomic_store.open(tmp_path / "a.json", default=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", guessed)
+        with pytest.raises(FileExistsError):
+            store.commit()
+    assert len(set(taken)) == 3
+
+
+def test_whole_file_can_be_read_through_a_buffer(tmp_path: Path) -> None:
+    """What a location reads is a raw file of io: a buffer, and whatever a format puts around it, read all of it."""
+    (tmp_path / "a").write_bytes(b"x" * 100_000)
+    file: Any = LocalFile(tmp_path / "a").read()
+    with io.BufferedReader(file) as buffer:
+        assert buffer.read() == b"x" * 100_000

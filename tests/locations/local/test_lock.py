@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
@@ -1137,3 +1138,98 @@ def test_lock_works_where_only_msvcrt_has_one(path: Path, monkeypatch: pytest.Mo
     thread.join(HANGS_AFTER)
     assert stored(path) == ["here", "there"]
     assert fake.unlocked == 2
+
+
+# --- the data file is given away after its sidecar was made ---
+
+
+@contextlib.contextmanager
+def given_away() -> Iterator[Path]:
+    """Lend a file that root has made, with its sidecar, for itself alone, and then given to Alice."""
+    require(os.geteuid() == 0, "needs root to give files away")
+    with public_directory() as directory:
+        directory.chmod(0o777)
+        path = directory / "a.json"
+        with atomic_store.open(LocalFile(path, mode=0o600), 0, lock=True):
+            pass
+        os.chown(path, ALICE.uid, ALICE.gid)
+        yield path
+
+
+def test_file_given_away_later_locks_its_new_owner_out_no_more_than_root() -> None:
+    """Root's first run made the sidecar, and an admin gave the file to a user: both can lock, and nothing else is left."""
+    with given_away() as path:
+        in_child(lambda: lock_only(path), ALICE)
+        sidecar = path.parent / ".a.json.lock"
+        assert (sidecar.stat().st_uid, mode(sidecar)) == (ALICE.uid, 0o600)
+        lock_only(path)
+        assert inside(path.parent) == [".a.json.lock", "a.json"]
+
+
+def test_sidecar_that_another_program_has_replaced_first_is_used() -> None:
+    """Two programs of the new owner begin at once: the second one finds the sidecar of the first, and locks that."""
+
+    def lock_beside_another(path: Path) -> bool:
+        flock, sidecar = fcntl.flock, path.parent / ".a.json.lock"
+
+        def faster(descriptor: Any, operation: int) -> None:
+            if stat.S_ISDIR(os.fstat(descriptor).st_mode) and operation & fcntl.LOCK_EX:
+                sidecar.unlink()
+                sidecar.touch(0o600)
+                inodes.append(sidecar.stat().st_ino)
+            flock(descriptor, operation)
+
+        inodes: list[int] = []
+        fcntl.flock = faster
+        lock_only(path)
+        return inodes == [sidecar.stat().st_ino]
+
+    with given_away() as path:
+        assert in_child(partial(lock_beside_another, path), ALICE)
+
+
+def test_sidecar_that_cannot_be_replaced_is_an_error_and_leaves_no_temp() -> None:
+    """The rename fails: the error names the sidecar, and nothing lies beside it."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    def lock_in_vain(path: Path) -> None:
+        os.rename = refuse
+        with pytest.raises(PermissionError, match="lock= needs the file"):
+            lock_only(path)
+
+    with given_away() as path:
+        in_child(partial(lock_in_vain, path), ALICE)
+        assert inside(path.parent) == [".a.json.lock", "a.json"]
+
+
+def test_unchanged_file_is_known_by_its_times_alone(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is older than any clock's tick is not read again by a block, nor when its lock's store asks."""
+    by_hand(path, 1)
+    real = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: real() + 10**11)
+    store = atomic_store.open(path, lock=True)
+
+    def reading(*_: object) -> bytes:
+        raise AssertionError
+
+    monkeypatch.setattr(os, "read", reading)
+    with pytest.raises(InterruptedError), store:
+        raise InterruptedError
+    monkeypatch.undo()
+
+
+def test_large_unchanged_file_is_compared_in_pieces(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block of a store whose large file has only been touched reads it to compare, and keeps its value."""
+    store = atomic_store.open(path, "x" * 3_000_000, lock=True)
+    store.commit()
+    value = store.value
+    os.utime(path)
+    with pytest.raises(InterruptedError), store:
+        assert store.value is value
+        raise InterruptedError
+    by_hand(path, "y" * 3_000_000)
+    with pytest.raises(InterruptedError), store:
+        assert store.value[0] == "y"
+        raise InterruptedError

@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import seams
+from machine import in_child
 
 import atomic_store
 
@@ -97,3 +99,66 @@ def test_close_that_fails_after_an_error_is_told_beside_it(path: Path, monkeypat
     finally:
         fails.clear()
     assert os.listdir(path.parent) == []
+
+
+def test_mode_that_cannot_be_narrowed_is_an_error(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system has no fchmod(), or it refuses: more rights than the file is to have are an error, fewer are not."""
+    path.touch(0o644)
+    path.chmod(0o644)
+    with path.open("rb") as file:
+        monkeypatch.setattr(os, "fchmod", failing(errno.EPERM))
+        with pytest.raises(PermissionError, match="must narrow the mode 0o644 to 0o600"):
+            seams.tempfile.set_mode(file.fileno(), 0o600, 0o644)
+        monkeypatch.delattr(os, "fchmod")
+        with pytest.raises(OSError, match="must narrow") as caught:
+            seams.tempfile.set_mode(file.fileno(), 0o600, 0o644)
+        assert caught.value.errno == errno.ENOSYS
+        seams.tempfile.set_mode(file.fileno(), 0o644, 0o600)
+
+
+def test_macos_goes_by_atomicwrites_and_by_descriptors(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On macOS the functions of _platform.py stand in, which rename and link beside an open directory, as on Linux."""
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "platform", "darwin")
+        again: Any = seams.loaded_again(seams.tempfile)
+    assert again.replace is seams.platform.replace
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        path.write_text("1")
+        again.replace(path.name, "b", directory)
+        again.link("b", "c", directory)
+        again.unlink("b", directory)
+    finally:
+        os.close(directory)
+    assert os.listdir(path.parent) == ["c"]
+
+
+def test_python_without_its_blake2_module_uses_hashlib(monkeypatch: pytest.MonkeyPatch) -> None:
+    """_blake2 is private to CPython: where it is missing, hashlib's gives the same digests."""
+    monkeypatch.setitem(sys.modules, "_blake2", None)
+    again: Any = seams.loaded_again(seams.tempfile)
+    ours, theirs = again.new_digest(), seams.tempfile.new_digest()
+    for each in (ours, theirs):
+        each.update(b"x")
+    assert ours.digest() == theirs.digest()
+
+
+def test_low_descriptor_is_not_used(path: Path) -> None:
+    """A program that has closed its standard input: no file of a commit gets the number 0."""
+
+    def act() -> list[int]:
+        os.close(0)
+        used: list[int] = []
+        real = os.fsync
+
+        def sync(descriptor: Any) -> None:
+            used.append(descriptor)
+            real(descriptor)
+
+        os.fsync = sync  # type: ignore[assignment]  # its parameter has another name
+        atomic_store.open(path, default=1).commit()
+        return used
+
+    used = in_child(act)
+    assert used
+    assert 0 not in used
