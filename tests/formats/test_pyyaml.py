@@ -6,6 +6,7 @@ import importlib
 from typing import Any
 
 import pytest
+from support import require_ecosystem
 
 import atomic_store
 from atomic_store import LoadError
@@ -40,6 +41,8 @@ def back(value: Any, module: Any, **keywords: Any) -> Any:
 
 @pytest.fixture(params=MODULES)
 def module(request: pytest.FixtureRequest) -> Any:
+    if request.param != "yaml":
+        require_ecosystem(request.param)
     return importlib.import_module(request.param)
 
 

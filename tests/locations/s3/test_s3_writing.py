@@ -18,7 +18,7 @@ import pytest
 from mapping_contract import MappingContract
 from s3_servers import Server
 from s3_support import PROMISES, OnS3, Spoilt, answer, between, broken, checked, hasty, objects, world
-from support import ROOT
+from support import ROOT, require_ecosystem
 from writing_contract import WritingContract
 
 import atomic_store
@@ -88,6 +88,7 @@ class TestMapping(OnS3, MappingContract):
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A table of 100,000 rows of 800 bytes."""
+    require_ecosystem("django", "lxml")
     path = tmp_path_factory.mktemp("django") / "news.sqlite"
     subprocess.run([sys.executable, JOB, "make", path, str(ROWS), "800"], check=True)
     return path
