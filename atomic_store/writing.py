@@ -195,10 +195,7 @@ class NewFile(io.RawIOBase):
 
     def _part(self, name: str) -> Any:
         self._require_open()
-        part = getattr(self.inner, name, None)
-        if part is None:
-            raise io.UnsupportedOperation(f"{name}(): {self.name!r} is written from front to back")
-        return part
+        return getattr(self.inner, name)
 
     def _require_open(self) -> None:
         if self.closed:

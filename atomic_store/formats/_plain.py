@@ -67,7 +67,7 @@ def _scalar(data: Any, lists: bool, done: dict[int, Any]) -> Any:
         return bool(data)
     if name == "TaggedScalar":  # ruamel.yaml's for a tag that it does not know
         return data.value
-    kind = next((kind for kind in _KINDS if isinstance(data, kind)), None)
-    if kind is None:
-        return data
-    return kind.fromisoformat(data.isoformat()) if hasattr(kind, "fromisoformat") else kind(data)
+    kind: Any = next((kind for kind in _KINDS if isinstance(data, kind)), None)
+    if hasattr(kind, "fromisoformat"):
+        return kind.fromisoformat(data.isoformat())
+    return data if kind is None else kind(data)

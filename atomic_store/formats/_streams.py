@@ -166,9 +166,7 @@ class LoadFile(io.BytesIO):
 
     def fileno(self) -> int:
         """Return the descriptor of a local file, at the position of this one: for mmap and child processes."""
-        if self._file is None:
-            return super().fileno()
-        descriptor = int(self._file.fileno())
+        descriptor = int(getattr(self._file, "fileno", super().fileno)())
         self._lent = True
         os.lseek(descriptor, self.tell(), os.SEEK_SET)
         return descriptor

@@ -144,3 +144,52 @@ def test_interrupt_at_any_step_leaves_old_or_new(
     assert others_can_log()
     record_property("steps interrupted", turn - 1)
     assert turn > 1
+
+
+class InterruptAt:
+    """A profiler that raises KeyboardInterrupt as a function of the library begins, once."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __call__(self, frame: FrameType, event: str, arg: object) -> None:
+        if event == "call" and frame.f_code.co_qualname == self._name and is_ours(frame):
+            sys.setprofile(None)
+            raise KeyboardInterrupt
+
+
+def left_by_an_interrupt(store: atomic_store.AtomicStore[list[int]], at: str, act: Callable[[], object]) -> None:
+    """Enter a block, act, and leave it by a Ctrl-C as the function begins."""
+    sys.setprofile(InterruptAt(at))
+    try:
+        with pytest.raises(KeyboardInterrupt), store:
+            act()
+    finally:
+        sys.setprofile(None)
+
+
+@pytest.mark.parametrize("lock", [True, False])
+def test_inner_block_whose_exit_is_interrupted_does_not_close_the_outer_one(tmp_path: Path, lock: bool) -> None:
+    """The level is counted down, and then comes Ctrl-C: the next block inside the outer one is inside it still."""
+    store = atomic_store.open(tmp_path / "a", default=[0], lock=lock)
+    with store:
+        left_by_an_interrupt(store, "AtomicStore._forget_exit", lambda: None)
+        with store:
+            assert store.level == 2
+            store.value.append(1)
+        assert store.level == 1
+    assert store.level == 0
+    assert atomic_store.open(tmp_path / "a").value == [0, 1]
+
+
+@pytest.mark.parametrize("lock", [True, False])
+def test_block_that_has_deleted_and_is_interrupted_deletes_no_more(tmp_path: Path, lock: bool) -> None:
+    """Deleted, and Ctrl-C as the block is left: the next block commits what it has, and another program gets the lock."""
+    store = atomic_store.open(tmp_path / "a", default=[0], lock=lock)
+    store.commit()
+    left_by_an_interrupt(store, "_Exit.__call__", store.delete)
+    with store:
+        store.value.append(1)
+    assert store.level == 0
+    with atomic_store.open(tmp_path / "a", lock=0 if lock else False) as other:
+        assert other.value == [0, 1]

@@ -324,3 +324,19 @@ def test_stat_of_the_place_that_fails_keeps_a_block_from_beginning(path: Path, m
         assert caught.value.errno == errno.EIO
     add_one(store)
     assert stored(path) == 1
+
+
+@pytest.mark.parametrize("assigned", [True, False])
+def test_moved_store_takes_its_value_along_into_a_block(path: Path, assigned: bool) -> None:
+    """After path= the value is that of the old place: a block at the new one, where something is, starts from it."""
+    by_hand(path, 1)
+    store = atomic_store.open(path, 0, lock=True)
+    if assigned:
+        store.value = 2
+    other = path.with_name("other.json")
+    by_hand(other, 7)
+    store.path = other
+    with store:
+        assert store.value == (2 if assigned else 1)
+        store.value += 1
+    assert (stored(path), stored(other)) == (1, 3 if assigned else 2)

@@ -148,8 +148,5 @@ class PassingFile(io.RawIOBase):
         self.name = file.name
         self.position = 0
 
-    def writable(self) -> bool:
-        return True
-
     def tell(self) -> int:
         return self.position

@@ -116,9 +116,6 @@ class _InflatingFile(io.RawIOBase):
         self._max_size = self._left = max_size
         self._label = label
 
-    def readable(self) -> bool:
-        return True
-
     def readinto(self, buffer: WriteableBuffer) -> int:
         view = memoryview(buffer).cast("B")
         while len(view):

@@ -113,10 +113,10 @@ class LocalFile(Location):
         try:
             self._open(file)
             return file.begin()
-        except FileNotFoundError:
-            file.close()  # not by its finalizer, which would swallow the exception of a signal handler
-            return None
-        except OSError as error:
+        except BaseException as error:
+            file.close()  # not by its finalizer: that waits until nobody keeps the error, and swallows what a handler raises
+            if isinstance(error, FileNotFoundError):
+                return None
             name_path(error, self.given)
             raise
 

@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 import seams
+from faults import descriptors
 from machine import in_child, put, tool
 from support import require
 
@@ -739,3 +740,20 @@ def test_whole_file_can_be_read_through_a_buffer(tmp_path: Path) -> None:
     file: Any = LocalFile(tmp_path / "a").read()
     with io.BufferedReader(file) as buffer:
         assert buffer.read() == b"x" * 100_000
+
+
+def test_failed_read_keeps_no_descriptor_as_long_as_its_error_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that keeps the error, to report it later, keeps no file open by that."""
+    path = tmp_path / "a.json"
+    path.write_text("1")
+    before = descriptors()
+
+    def fail(descriptor: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fstat", fail)
+        with pytest.raises(OSError, match=r"a\.json") as caught:
+            atomic_store.open(path)
+    assert caught.value.errno == errno.EIO
+    assert descriptors() == before
