@@ -159,9 +159,9 @@ async def main():
 try:
     asyncio.run(main())
 except BaseException as error:
-    print(type(error).__name__, error)
+    print(type(error).__name__, error, flush=True)
 else:
-    print("committed")
+    print("committed", flush=True)
 import os
 os._exit(0)
 """

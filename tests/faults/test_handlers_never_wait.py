@@ -144,6 +144,7 @@ def sweep(path: Path, act: Callable[[Any], None], handler: Callable[[Any], None]
     """Let the handler come after each bytecode in turn; give the number of these, and what was wrong."""
     found: list[str] = []
     measuring = sys.gettrace()  # coverage, perhaps
+    sys._getframe().f_trace_opcodes = True  # Python 3.12 tells no opcodes unless a frame wanted them before settrace()
     turn = 1
     while True:
         place = atomic_store.LocalFile(path, fsync=False)
