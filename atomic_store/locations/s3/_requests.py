@@ -176,16 +176,12 @@ class Requests:
 
     def _checked(self, client: Any, method: str, arguments: dict[str, Any]) -> Any:
         answer = _client.call(client, method, {**self._options(client, method), **arguments})
-        meta = answer.get("ResponseMetadata", {})
-        missing = [name for name in _REQUIRED.get(method, ()) if not answer.get(name)]
-        if answer.get("DeleteMarker") and method in ("get_object", "head_object"):
-            raise Failure("DeleteMarker", 404, retried=False, answered=True, text="a delete marker", delete_marker=True)
-        html = meta.get("HTTPHeaders", {}).get("content-type", "").startswith("text/html")
-        if method in _EMPTY and meta.get("HTTPStatusCode") != 204 and html:
-            missing.append("status 204")
-        if missing:
-            text = f"an answer without {', '.join(missing)} to {method}, status {meta.get('HTTPStatusCode')}"
-            raise Failure(NOT_S3, 0, retried=meta.get("RetryAttempts", 0) > 0, answered=False, text=text)
+        try:
+            _require_s3(method, answer)
+        except Failure:
+            if "Body" in answer:
+                answer["Body"].close()  # else its connection stays open for as long as somebody keeps the error
+            raise
         return answer
 
     def _pages(self, client: Any, method: str, arguments: dict[str, Any]) -> list[Any]:
@@ -199,3 +195,17 @@ class Requests:
             if of_source in known and name in options:
                 options[of_source] = options[name]
         return options
+
+
+def _require_s3(method: str, answer: Any) -> None:
+    """Raise a Failure for an answer that lacks what S3's has, or is a delete marker."""
+    meta = answer.get("ResponseMetadata", {})
+    missing = [name for name in _REQUIRED.get(method, ()) if not answer.get(name)]
+    if answer.get("DeleteMarker") and method in ("get_object", "head_object"):
+        raise Failure("DeleteMarker", 404, retried=False, answered=True, text="a delete marker", delete_marker=True)
+    html = meta.get("HTTPHeaders", {}).get("content-type", "").startswith("text/html")
+    if method in _EMPTY and meta.get("HTTPStatusCode") != 204 and html:
+        missing.append("status 204")
+    if missing:
+        text = f"an answer without {', '.join(missing)} to {method}, status {meta.get('HTTPStatusCode')}"
+        raise Failure(NOT_S3, 0, retried=meta.get("RetryAttempts", 0) > 0, answered=False, text=text)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import seams
+from faults import descriptors
 from s3_proxy import Fault, Proxy
 from s3_servers import Server
 from s3_support import MB, between, hasty, proxy, shared_proxy, world
@@ -342,3 +343,24 @@ def test_list_of_uploads_without_ids_is_no_answer(server: Server, proxy: Proxy) 
         place.clean()
     proxy.fail(Fault("GET", "uploads", status=404, code="NoSuchUpload"))
     assert place.clean() == []
+
+
+@pytest.mark.parametrize("headers", [(), ("x-amz-delete-marker: true", 'ETag: "x"')])
+def test_refused_answer_keeps_no_connection_open(headers: tuple[str, ...], server: Server, proxy: Proxy) -> None:
+    """A program that keeps its errors keeps no sockets by them: the content of an answer that is refused is closed."""
+
+    def sockets() -> int:
+        return sum(target.startswith("socket:") for target in descriptors().values())
+
+    store = atomic_store.open(S3Object(server.bucket, server.new_key()), default=0)
+    store.commit()
+    proxy.fail(Fault("GET", times=99, raw=http("200 OK", *headers, body=b"1")))
+    errors: list[OSError] = []
+    before = sockets()
+    for _ in range(12):
+        try:
+            store.reload()
+        except OSError as error:
+            errors.append(error)
+    assert len(errors) == (0 if headers else 12)
+    assert sockets() - before < 6
