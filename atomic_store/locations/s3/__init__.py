@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime, timedelta
 
-from ...errors import ConflictError, LocationError, LockError
+from ...errors import ConflictError, LocationError, LockError, MissingLibraryError
 from .. import ANY, Location, Lock, conflict
 from ._errors import Failure, with_code
 from ._probe import probe
@@ -84,9 +84,12 @@ class S3Object(Location):
         progress: Callable[[int], object] | None = None,
         keep_metadata: bool = False,
     ) -> None:
-        from ._requests import Requests  # here: boto3 takes 150 ms, and `from atomic_store import *` must not need it
-
         path = f"s3://{bucket}/{key}"
+        try:
+            from ._requests import Requests  # here: boto3 takes 150 ms, and `from atomic_store import *` must not need it
+        except MissingLibraryError as error:
+            error.add_note(f"as the place of the store {path!r}")
+            raise
         _require_text("bucket", bucket, path)
         _require_text("key", key, path)
         if key.endswith("/"):

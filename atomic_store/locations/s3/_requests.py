@@ -178,7 +178,7 @@ class Requests:
         answer = _client.call(client, method, {**self._options(client, method), **arguments})
         try:
             _require_s3(method, answer)
-        except Failure:
+        except BaseException:
             if "Body" in answer:
                 answer["Body"].close()  # else its connection stays open for as long as somebody keeps the error
             raise

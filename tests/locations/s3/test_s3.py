@@ -379,6 +379,17 @@ def test_missing_botocore_is_found_out_by_the_module_that_needs_it(monkeypatch: 
         seams.loaded_again(seams.s3_client())
 
 
+@pytest.mark.parametrize("act", [atomic_store.open, atomic_store.atomic_write, atomic_store.check])
+def test_missing_boto3_is_told_with_the_path(act: Callable[[str], object], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many stores, the error names the one that needs boto3, whichever door it was to be opened by."""
+    monkeypatch.setitem(sys.modules, "botocore.session", None)
+    for name in [name for name in sys.modules if name.startswith("atomic_store.locations.s3")]:
+        monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(atomic_store.MissingLibraryError) as caught:
+        act("s3://bucket/key")
+    assert any("'s3://bucket/key'" in note for note in caught.value.__notes__)
+
+
 def test_nobody_pays_for_s3_who_does_not_use_it() -> None:
     """Neither the import nor a store on a local file loads boto3 or any module of ours for S3."""
     code = (
