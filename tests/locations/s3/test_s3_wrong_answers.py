@@ -26,9 +26,9 @@ def server(ministack: Server) -> Server:
 
 
 def http(status: str, *headers: str, body: bytes = b"") -> bytes:
-    """An answer as it goes over the wire."""
+    """An answer as it goes over the wire; it says that the proxy closes the connection, or the next request may get that."""
     length = [] if any(header.startswith("Content-Length") for header in headers) else [f"Content-Length: {len(body)}"]
-    return "\r\n".join([f"HTTP/1.1 {status}", *headers, *length, "", ""]).encode() + body
+    return "\r\n".join([f"HTTP/1.1 {status}", "Connection: close", *headers, *length, "", ""]).encode() + body
 
 
 def xml(code: str, message: str = "made by the test") -> bytes:
