@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -221,6 +222,7 @@ def test_environment_that_threads_change_is_copied_whole(server: Server) -> None
                 os.environ[f"OTHER_{number}"] = "x"
             for number in range(50):
                 del os.environ[f"OTHER_{number}"]
+            time.sleep(0)  # else each turn of the other thread waits for a whole switch interval
 
     thread = threading.Thread(target=change)
     thread.start()
