@@ -223,6 +223,8 @@ def _refused(error: OSError, sidecar: str, real: str, name: "Any") -> "LockError
 def _follow_data(lock: "SidecarLock", data: "os.stat_result | None") -> None:
     """Set the sidecar's owner, group and mode, for users who may write, to the data file's, as far as permitted."""
     own = os.fstat(lock.fd())
+    if own.st_nlink != 1:
+        return  # a hard link that somebody has planted: what it is a link to would be given away
     if data is not None and (own.st_uid, own.st_gid) != (data.st_uid, data.st_gid):
         keep_owner(lock.fd(), own, data)
     mode = _mode_of_writers((data or own).st_mode)

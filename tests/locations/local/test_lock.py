@@ -243,6 +243,22 @@ def test_planted_sidecar_is_not_followed(kind: str) -> None:
         assert not (directory / "a.json").exists()
 
 
+def test_planted_hard_link_changes_no_other_files_owner_and_mode() -> None:
+    """A stranger links somebody's file to the sidecar's name: locking, which root may do, gives that file to nobody."""
+    require(os.geteuid() == 0, "needs root to make files of other users")
+    with public_directory() as directory:
+        path, secret = directory / "a.json", directory / "secret"
+        by_hand(path, 0)
+        os.chown(path, BOB.uid, BOB.gid)
+        path.chmod(0o666)
+        secret.touch(0o600)
+        os.chown(secret, ALICE.uid, ALICE.gid)
+        os.link(secret, directory / ".a.json.lock")
+        lock_only(path)
+        status = secret.stat()
+        assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (ALICE.uid, ALICE.gid, 0o600)
+
+
 def test_planted_temp_is_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stranger who has guessed the temp's name gets nothing written through a link of that name: another one is taken."""
     require(os.geteuid() == 0, "needs root to become other users")
