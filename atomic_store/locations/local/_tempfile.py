@@ -118,10 +118,12 @@ class Descriptor(io.RawIOBase):
     nothing that a signal handler has raised, unless it has something to do.
     """
 
+    # Until __init__ has made one: io's finalizer closes also what an interrupt has left half made.
+    _fds: "list[int]" = []  # noqa: RUF012 - it is only replaced, never changed
     closed = False  # pyright: ignore[reportAssignmentType]  # an attribute, not io's: then its close(), which flushes, need not be called
 
     def __init__(self) -> None:
-        self._fds: list[int] = []
+        self._fds = []
 
     def __reduce__(self) -> "Any":
         """Refuse to be copied or pickled: two owners would close the same descriptor twice."""
