@@ -39,15 +39,16 @@ class Waits(BaseException):
 
 
 class Handler:
-    """Comes after the `turn`-th bytecode, once.
+    """Comes after the `turn`-th bytecode, once; before turn is set, never.
 
     Attributes:
+        turn: counted down by each bytecode.
         at: where it came, "" as long as the turn has not come.
         outcome: how it ended.
     """
 
-    def __init__(self, turn: int, act: Callable[[], object]) -> None:
-        self._left = turn
+    def __init__(self, act: Callable[[], object]) -> None:
+        self.turn = 0
         self._act = act
         self.at = ""
         self.outcome = ""
@@ -59,8 +60,8 @@ class Handler:
             frame.f_trace_opcodes = True
             frame.f_trace_lines = False
         elif event == "opcode":
-            self._left -= 1
-            if self._left == 0:
+            self.turn -= 1
+            if self.turn == 0:
                 self.at = f"{os.path.relpath(frame.f_code.co_filename, PACKAGE)}:{frame.f_lineno} {frame.f_code.co_qualname}"
                 sys.settrace(None)
                 with nothing_waits():
@@ -144,18 +145,18 @@ def sweep(path: Path, act: Callable[[Any], None], handler: Callable[[Any], None]
     """Let the handler come after each bytecode in turn; give the number of these, and what was wrong."""
     found: list[str] = []
     measuring = sys.gettrace()  # coverage, perhaps
-    sys._getframe().f_trace_opcodes = True  # Python 3.12 tells no opcodes unless a frame wanted them before settrace()
-    turn = 1
+    turn = 0
     while True:
         place = atomic_store.LocalFile(path, fsync=False)
         stores = [atomic_store.open(place, default={"n": 0}, lock=True) for _ in range(2)]
         block(stores[0])
-        before = stores[0].value["n"]
-        comes = Handler(turn, lambda stores=stores: handler(stores[which]))  # type: ignore[misc]
+        comes = Handler(lambda stores=stores: handler(stores[which]))  # type: ignore[misc]
         done = 0
         error: BaseException | None = None
         try:
             sys.settrace(comes)
+            act(stores[0])  # Python 3.13 tells the bytecodes of a function from its second call on
+            before, comes.turn = stores[0].value["n"], turn
             act(stores[0])
             done = 1
         except BaseException as caught:
@@ -163,7 +164,10 @@ def sweep(path: Path, act: Callable[[Any], None], handler: Callable[[Any], None]
         finally:
             sys.settrace(measuring)
         if not comes.at:
-            return turn - 1, found
+            if turn:
+                return turn - 1, found
+            turn = 1  # Python 3.12 told none in the first round
+            continue
         now = atomic_store.open(path).value["n"]
         worked = comes.outcome == "worked"
         # What stands in memory while a handler commits is committed with it, and a conflict of the two is told.

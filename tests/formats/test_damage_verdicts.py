@@ -32,6 +32,7 @@ VERDICTS = {
     *("ValueError", "UnicodeError", "UnicodeDecodeError", "EOFError", "IndexError", "KeyError", "SyntaxError"),
     *("IndentationError", "TabError", "ArithmeticError", "FloatingPointError", "OverflowError", "ZeroDivisionError"),
     *("Exception", "ExceptionGroup", "OSError"),
+    "_IncompleteInputError",  # from Python 3.13 on, a SyntaxError
 }
 """Of the built-in exceptions those that parsers raise for what they cannot read. OSError: only without an errno."""
 
