@@ -109,6 +109,9 @@ def ministack(directory: Path, port: int | None = None) -> Iterator[Server]:
     variables = {
         "BIND_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(port),
+        # Its brokers of other services listen on all interfaces, on fixed ports.
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
         "S3_PERSIST": "1",
         "S3_DATA_DIR": str(directory / "s3"),
         "PERSIST_STATE": "1",

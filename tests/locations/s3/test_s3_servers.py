@@ -43,6 +43,29 @@ def test_server_does_not_outlive_tests_that_are_killed(tmp_path: Path) -> None:
         assert time.monotonic() < until, "the server still listens"
 
 
+def listeners(process: int) -> set[str]:
+    """Return the addresses on which a process of this machine listens, as the kernel writes them (proc(5), "net/tcp")."""
+    sockets = set()
+    for number in os.listdir(f"/proc/{process}/fd"):
+        try:
+            sockets.add(os.readlink(f"/proc/{process}/fd/{number}"))
+        except FileNotFoundError:  # closed meanwhile
+            continue
+    found = set()
+    for table in ("tcp", "tcp6"):
+        lines = Path(f"/proc/{process}/net/{table}").read_text().splitlines()[1:]
+        rows = [line.split() for line in lines]
+        found |= {row[1].partition(":")[0] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in sockets}
+    return found
+
+
+@pytest.mark.parametrize("name", ["ministack", "moto", "rclone"])
+def test_server_of_the_tests_listens_on_loopback_only(name: str, request: pytest.FixtureRequest) -> None:
+    """No other machine of the network reaches a server of the tests, by whatever port."""
+    server: s3_servers.Server = request.getfixturevalue(name)
+    assert {address for process in server.processes for address in listeners(process.pid)} == {"0100007F"}  # 127.0.0.1
+
+
 def test_server_of_another_environment_is_never_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Programs on PATH that are not installed in the environment of the tests are of any age, and are not taken."""
     names = ("ministack", "moto_server", "rclone")
