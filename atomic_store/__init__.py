@@ -143,42 +143,43 @@ def open(
     on_conflict: str | None = None,
     on_corrupt: str = "raise",
 ) -> "AtomicStore[Any]":
-    """Open the store at `path`: its value is what is stored there, or the default. Nothing is written yet.
+    """Open a store: read the value at `path`, or copy the default if nothing is stored. Write nothing.
 
     Args:
-        path: str, bytes or os.PathLike, or a location such as LocalFile(path, mode=0o600). A str may
-            be a URL, s3://bucket/key; S3Object has the options of such a place. A
-            relative path means the directory that is current now.
-        default: the value if nothing is stored yet. It is copied, so yours never changes; a bare
-            object() passes as it is, as a sentinel.
-        format: None or "json"; "pickle", "bson", "yaml", "toml", "msgpack", "cbor", or a name that
-            an installed package adds; "auto": by the path's suffix, never pickle. Or any module or
-            object with dump/load, dumps/loads or the like, or a pair of callables (dumps, loads).
-        is_binary: None: it is found out whether the format speaks text or bytes. True or False:
-            it must write, and is given, bytes only or str only.
-        load_kwargs: keywords for each load.
-        dump_kwargs: keywords for each dump, such as {"indent": 2}.
-        ignore_inner_exits: True: where blocks of this store are nested, only leaving the outermost
-            commits. False or None: each does.
-        type: the type that the value has to be of: a dataclass, attrs or pydantic class, msgspec.Struct,
-            TypedDict, or a container of them, and so may be the datetimes, sets, enums inside. It is
-            stored as plain data; the default must be of the type too. None: anything the format holds.
-        lock: True: hold an inter-process lock from the outermost `with` to its exit. A number: the
-            same, but wait for it for so many seconds at most; 0 tries once. It belongs to a thread: do
-            not await inside a block of a store that several tasks share.
-        on_conflict: what a commit does if somebody else has changed what is stored since it was
-            read: "raise" a ConflictError, or "overwrite". None: "raise" with lock= and on S3,
-            else "overwrite".
-        on_corrupt: what happens to bytes that the format refuses: "raise" a LoadError, or "quarantine":
-            they are moved to `NAME.corrupt-<UTC time>` beside, a warning says so, and the default is
-            used. Never for what cannot be read, does not fit `type`, or is of another key or version.
+        path: str, bytes or os.PathLike, a URL such as "s3://bucket/key", or a location such as
+            LocalFile(path, mode=0o600) or S3Object(bucket, key). A relative path is resolved against
+            the current directory now, not at the commit.
+        default: the value if nothing is stored. It is copied, so that later changes do not reach your
+            object. A bare object() is not copied and can serve as a sentinel.
+        format: None or "json"; "pickle", "bson", "yaml", "toml", "msgpack", "cbor", or the name of an
+            installed plugin; "auto" to select by the suffix of the path, never pickle; any module or object
+            with dump and load, dumps and loads or similar functions; or a pair of functions (dumps, loads).
+            Without `format` every file is JSON, whatever its suffix.
+        is_binary: True if the format writes and reads bytes, False if it writes and reads str, None to
+            detect it.
+        load_kwargs: keyword arguments of each load.
+        dump_kwargs: keyword arguments of each dump, such as {"indent": 2}.
+        ignore_inner_exits: if True, only leaving the outermost of nested blocks commits. Otherwise leaving
+            any of them commits.
+        type: the type of the value: a dataclass, attrs or pydantic class, msgspec.Struct, TypedDict, or a
+            container of these, with datetimes, sets and enums inside. The value is stored as plain data.
+            The default must have this type too. None allows whatever the format can hold.
+        lock: True to hold an inter-process lock from entering the outermost `with` block to leaving it. A
+            number is the longest time in seconds to wait for it; 0 tries once. The lock belongs to a
+            thread: do not await inside a block of a store that several asyncio tasks share.
+        on_conflict: what a commit does if another writer has changed what is stored since it was read:
+            "raise" a ConflictError, or "overwrite". The default is "raise" with lock= and on S3, otherwise
+            "overwrite".
+        on_corrupt: what to do if the format refuses the stored bytes: "raise" a LoadError, or "quarantine":
+            rename the file to `NAME.corrupt-<UTC time>`, warn, and use the default. A file that cannot be
+            read, does not fit `type`, or has another key or version is never renamed.
 
     Raises:
-        LoadError: the format refuses the stored bytes, also an empty file. They are never replaced
-            by the default.
-        FormatError: `format` is none; MissingLibraryError: its package is not installed.
-        LocationError, TypeError: `path` can be no path; ValueError: an unknown option.
-        OSError: the place cannot be read. Only "does not exist" means the default.
+        LoadError: the format refuses the stored bytes, or the file is empty. The file is not changed.
+        FormatError: `format` is not a format. MissingLibraryError: its package is not installed.
+        LocationError, TypeError: `path` cannot name a location.
+        ValueError: an option has an unknown value.
+        OSError: the location cannot be read. Only a missing file gives the default.
     """
     return AtomicStore(
         path,

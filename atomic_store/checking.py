@@ -1,4 +1,4 @@
-"""check: find out whether a place that one does not trust keeps the library's promises."""
+"""check: try whether a location keeps the library's promises."""
 
 from __future__ import annotations
 
@@ -15,14 +15,12 @@ if TYPE_CHECKING:
 
 
 class Report:
-    """What check() has found out: true if every promise is kept, and as a str it is text for a person.
-
-    `report["locks"]` says whether one promise is kept.
+    """The result of check(): true if all promises are kept, `report["locks"]` for one, `str(report)` to read.
 
     Attributes:
-        path: the place, as the program spelled it.
-        findings: for each promise its name, `.promise`, whether it is kept, `.kept`, and what was seen, `.text`.
-        promises: the same as a dict of bools.
+        path: the location, as the program gave it.
+        findings: a Finding for each promise, with `.promise`, `.kept` and `.text`.
+        promises: a dict of the names of the promises to bools.
     """
 
     def __init__(self, path: Any, findings: list[Finding]) -> None:
@@ -48,35 +46,36 @@ class Report:
 
 
 def check(location: Path) -> Report:
-    """Find out whether a place keeps the promises, with scratch names of its own that it removes again.
+    """Try whether a location keeps the promises, under scratch names that are removed again.
 
-    What is stored is not touched. For a file, the report's promises are:
+    What is stored is not changed. For a file, the promises are:
 
-    - access: what is stored can be read, and its directory written to;
-    - rename: a file is replaced in one instant, also under the eyes of another process;
-    - create: what has appeared meanwhile is not overwritten by who only creates;
-    - directory_sync: a name can be made durable;
-    - locks: they keep other processes out;
-    - mode, attributes: those of the old file stay;
-    - file_system: its type is one that docs/guarantees.md vouches for.
+    - access: the file can be read, and its directory can be written to;
+    - rename: a file is replaced in one step, also as seen by another process;
+    - create: creating a file does not overwrite one that appeared meanwhile;
+    - directory_sync: a directory can be synced;
+    - locks: a lock keeps other processes out;
+    - mode, attributes: the new file can get those of the old one;
+    - file_system: its type is listed as reliable in docs/guarantees.md.
 
     For an object on S3 they are:
 
-    - access: the credentials are sufficient to read, write, upload in parts and delete;
-    - create, replace, complete, delete: the service honours the conditions of a PUT that only creates, of
-      one that replaces, of a CompleteMultipartUpload, of a DELETE;
+    - access: the credentials suffice to read, write, upload in parts and delete;
+    - create, replace, complete, delete: the service honours the condition of a PUT that creates, of one that
+      replaces, of a CompleteMultipartUpload, of a DELETE;
+    - etags: the service returns the same ETag for a write and a read;
     - metadata: the object's metadata is kept.
 
-    A false one is not kept, or nobody can vouch for it; the report's text says why. A true one was not
-    seen to be broken: no power was cut.
+    False means that the promise is not kept or could not be tried; the report's text says why. True means
+    that no violation was seen. No power was cut.
 
     Args:
-        location: what open() takes as `path`; it need not hold anything yet.
+        location: what open() takes as `path`. Nothing has to be stored there.
 
     Raises:
-        LocationError, TypeError: `location` can be none.
-        NotImplementedError: it is a place of a kind that cannot be checked.
-        OSError: it is a directory or a device, or its links go round in a circle.
+        LocationError, TypeError: `location` cannot name a location.
+        NotImplementedError: the location is of a kind that has no probe.
+        OSError: it is a directory or a device, or its symlinks form a loop.
     """
     place = locate(location)
     return Report(place.path, place.probe())

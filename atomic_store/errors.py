@@ -1,22 +1,22 @@
-"""Everything the library raises on its own account, one tree with one root; and what it tells a log.
+"""All errors that the library raises itself, as one tree, and its log messages.
 
-Where there is a standard error that programs already catch, an error is that as well::
+An error is also the standard error that programs already catch, where there is one::
 
     AtomicStoreError
-      LoadError (ValueError)             the stored bytes are not what the format expects
-        SignatureError                     they are not signed with a key of ours
-        VersionError                       they are of a version that this program does not know
-      LocationError (ValueError)         this can never name a place
-      FormatError (ValueError)           this is no format, or the format broke its contract
-        MissingLibraryError (ImportError)  the format is fine, its package is not installed
-      ConflictError                      somebody else changed what is stored
-      LockError                          the lock cannot be had, or not like this
-        LockTimeout (TimeoutError)         somebody else held it for too long
-      UncertainCommitError (OSError)     it cannot be known whether the commit lasts
-      AccessError (PermissionError)      the service does not let this program at the place
+      LoadError (ValueError)             the format refuses the stored bytes
+        SignatureError                     they are not signed with this key
+        VersionError                       they have a version that this program does not know
+      LocationError (ValueError)         this cannot name a location
+      FormatError (ValueError)           this is not a format, or the format broke its contract
+        MissingLibraryError (ImportError)  the package for the format is not installed
+      ConflictError                      another writer has changed what is stored
+      LockError                          the lock cannot be taken, or not like this
+        LockTimeout (TimeoutError)         another process or thread held it for too long
+      UncertainCommitError (OSError)     it is unknown whether the commit lasts
+      AccessError (PermissionError)      the service denies access
 
-An error of the operating system is not wrapped: it keeps its type and errno and names the path
-that the program gave. All of them survive pickling, evidence included.
+Errors of the operating system are not wrapped: they keep their type and errno, and name the path
+that the program gave. All errors can be pickled with their attributes.
 """
 
 import sys
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
 
 
 class AtomicStoreError(Exception):
-    """The root: `except AtomicStoreError` catches all that the library itself raises."""
+    """Base class of all errors that the library itself raises."""
 
 
 class LoadError(AtomicStoreError, ValueError):
-    """The stored bytes are not what the format expects; nothing was changed.
+    """The format refuses the stored bytes. The file was not changed.
 
     Attributes:
-        path: the place, as the program spelled it.
+        path: the location, as the program gave it.
         format: the label of the format that refused the bytes.
-        size: how many bytes are stored there, None where it is not known.
-        damaged: whether the format refused the bytes as such. False: they may be sound, and it is the
-            program, its types, keys, versions or classes, that they do not suit.
+        size: the number of stored bytes, or None if it is unknown.
+        damaged: True if the bytes are damaged. False if they may be sound but do not suit this program: its
+            types, keys, versions or classes.
     """
 
     def __init__(
@@ -52,32 +52,32 @@ class LoadError(AtomicStoreError, ValueError):
 
 
 class SignatureError(LoadError):
-    """The stored bytes carry no signature, or none that a key of ours has made; not one was decoded."""
+    """The signature of the stored bytes is missing or was made with another key. No byte was decoded."""
 
 
 class VersionError(LoadError):
-    """The stored value is of a newer version, or of one so old that no migration begins there."""
+    """The stored value has a newer version than the program, or one older than the first migration."""
 
 
 class LocationError(AtomicStoreError, ValueError):
-    """This can never name a place, whatever the disk holds."""
+    """The path or URL cannot name a location, whatever is on the disk."""
 
 
 class FormatError(AtomicStoreError, ValueError):
-    """This is no format, or a format that broke its contract (wrote nothing, say)."""
+    """This is not a format, or the format broke its contract, for example by writing nothing."""
 
 
 class MissingLibraryError(FormatError, ImportError):
-    """The format is known, but the package that implements it cannot be used here."""
+    """The package that implements the format is not installed, or cannot be imported."""
 
 
 class ConflictError(AtomicStoreError):
-    """Somebody else changed what is stored since it was read; neither side was touched.
+    """Another writer has changed what is stored since it was read. Neither the file nor the value was changed.
 
     Attributes:
-        path: the place, as the program spelled it.
-        expected: the version that this store has read or written last, None: nothing was stored.
-        found: the version that is there now, None: nothing is stored.
+        path: the location, as the program gave it.
+        expected: the version that this store has last read or written, or None if nothing was stored.
+        found: the version that is stored now, or None if nothing is stored.
     """
 
     def __init__(self, message: str, path: "Any" = None, expected: object = None, found: object = None) -> None:
@@ -88,18 +88,18 @@ class ConflictError(AtomicStoreError):
 
 
 class LockError(AtomicStoreError):
-    """The lock cannot be had at all, or not in this way; nothing was read or written."""
+    """The lock cannot be taken here, or not in this way. Nothing was read or written."""
 
 
 class LockTimeout(LockError, TimeoutError):
-    """Somebody else held the lock for longer than `lock=` allows."""
+    """Another process or thread held the lock for longer than `lock=` allows."""
 
 
 class UncertainCommitError(AtomicStoreError, OSError):
-    """The commit is visible but may not last, or it cannot be known whether it took effect.
+    """The new value is visible but may not survive a power cut, or it is unknown whether the commit took effect.
 
     Attributes:
-        version: the version to expect at the place from now on.
+        version: the version to expect at the location from now on.
     """
 
     def __init__(self, *args: "Any", version: object = None) -> None:
@@ -108,10 +108,10 @@ class UncertainCommitError(AtomicStoreError, OSError):
 
 
 class AccessError(AtomicStoreError, PermissionError):
-    """The service refuses these credentials, or there are none; whether anything is stored is not known.
+    """The service refuses the credentials, or there are none. It is unknown whether anything is stored.
 
     Attributes:
-        code: the service's own word for it, such as "AccessDenied".
+        code: the error code of the service, such as "AccessDenied".
     """
 
     def __init__(self, *args: "Any", code: str | None = None) -> None:

@@ -1,7 +1,7 @@
-"""open_dict: a dict that is kept in one place.
+"""open_dict: a dict that is stored at one location.
 
-What is changed *inside* a value (`d["jobs"].append(1)`) is not seen: it is saved by the next save(), or by
-leaving the block, not by autosave.
+A change *inside* a value, such as `d["jobs"].append(1)`, does not trigger autosave. The next save() or the end
+of a block saves it.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ class _FromKeys:
 
 
 class StoredDict(UserDict["Any", "Any"]):
-    """A collections.UserDict that is kept in one place; open_dict() makes it.
+    """A collections.UserDict that is stored at one location, as open_dict() returns it.
 
-    Every change through the mapping counts as an assignment to the value of a store: with lock=, one that
-    was made outside a block is a ConflictError where the place has changed meanwhile, and not dropped.
+    With lock=, entering a block raises ConflictError if the dict was changed outside a block and another
+    writer has changed what is stored.
     """
 
     def __init__(
@@ -89,12 +89,12 @@ class StoredDict(UserDict["Any", "Any"]):
 
     @property
     def location(self) -> Any:
-        """The place, as the program spelled it."""
+        """The location, as the program gave it."""
         return self._store.path
 
     @property
     def autosave(self) -> bool:
-        """Whether each change through the mapping is saved at once; setting it to True saves."""
+        """Whether each change of an item saves at once. Setting it to True saves."""
         return self._autosave
 
     @autosave.setter
@@ -105,17 +105,17 @@ class StoredDict(UserDict["Any", "Any"]):
         self._autosave = autosave
 
     def save(self) -> None:
-        """Replace what is stored by what is in memory, all or nothing. Raises what AtomicStore.commit() does."""
+        """Store the dict, all or nothing. Raises what AtomicStore.commit() raises."""
         self._store.commit()
 
     def load(self) -> None:
-        """Read what is stored, else a fresh default; what was not saved is dropped. Raises what open_dict() does."""
+        """Read what is stored, or copy the default. Unsaved changes are lost. Raises what open_dict() raises."""
         self._store.reload()
 
     def delete(self) -> None:
-        """Delete what is stored, and clear what is in memory. Raises what AtomicStore.delete() does.
+        """Delete what is stored, and clear the dict. Raises what AtomicStore.delete() raises.
 
-        Inside a block the exit then saves nothing, unless something was put in again.
+        After a deletion inside a block, leaving the block saves only if an item was set again.
         """
         try:
             self._store.delete()
@@ -144,12 +144,12 @@ class StoredDict(UserDict["Any", "Any"]):
         self._changed()
 
     def clear(self) -> None:
-        """Delete all items; autosave saves once, and raises what save() does."""
+        """Delete all items. Autosave saves once, and raises what save() raises."""
         self.data.clear()
         self._changed()
 
     def update(self, other: Any = (), /, **items: Any) -> None:
-        """Set many items; autosave saves once, raising what save() does, and not at all if an error comes between."""
+        """Set many items. Autosave saves once, and raises what save() raises. If setting fails, it does not save."""
         self._bulk += 1
         try:
             super().update(other, **items)
@@ -175,7 +175,7 @@ class StoredDict(UserDict["Any", "Any"]):
         return self._twin({**other, **self.data})
 
     def copy(self) -> Self:
-        """Return another dict of the same items on the same place, without autosave: only its own save() writes.
+        """Return another dict with the same items and location, without autosave.
 
         Raises nothing.
         """
@@ -253,27 +253,27 @@ class MappingStore(AtomicStore["Any"]):
 def open_dict(
     location: Path, default: Items | None = None, data: Items | None = None, autosave: bool = False, **open_options: Any
 ) -> StoredDict:
-    """Open a dict that is kept at `location`. Nested changes, `d["a"].append(1)`, are saved by save() or on exit only.
+    """Open a dict that is stored at `location`.
 
-    autosave=True writes the whole dict at each change through the mapping. On S3 each of them is a request
-    that you pay and wait for: change many items by one update(), or in a block without autosave, which
-    saves once.
+    It is a collections.UserDict with save(), load(), delete(), `autosave` and `location`. As a context
+    manager it saves when the block ends without an exception.
 
-    It is a collections.UserDict with save(), load(), delete(), `autosave` (settable; True saves at once)
-    and `location`. As a context manager it saves when the block ends without an exception. Nothing is
-    written here, unless autosave is on and nothing is stored, or `data` is given.
+    With autosave=True each change of an item saves the whole dict; on S3 each is a paid request. update()
+    saves once. Changes inside a value, such as `d["a"].append(1)`, are saved only by save() or at the end
+    of a block. open_dict() itself writes only with autosave=True, if nothing is stored or `data` is given.
 
     Args:
         location: what open() takes as `path`.
-        default: a mapping, or pairs: what it holds if nothing is stored. Copied.
-        data: a mapping, or pairs: what it holds instead of what is stored, which the next save replaces. Copied.
-        autosave: whether each change through the mapping is saved at once; bulk changes once.
-        open_options: the keyword arguments of open(): format, lock, on_conflict ...
+        default: a mapping or pairs: the items if nothing is stored. They are copied.
+        data: a mapping or pairs: the items to use instead of those stored, which the next save replaces.
+            They are copied.
+        autosave: whether each change of an item saves at once.
+        open_options: keyword arguments of open(), such as format, lock and on_conflict.
 
     Raises:
-        LoadError: what is stored is no mapping, or the format refuses it.
-        OSError, FormatError, LocationError, TypeError, ValueError: as from open().
-        ConflictError, UncertainCommitError: as from commit(), where autosave saves at once.
+        LoadError: what is stored is not a mapping, or the format refuses it.
+        OSError, FormatError, LocationError, TypeError, ValueError: see open().
+        ConflictError, UncertainCommitError: see commit(), if autosave saves at once.
     """
     return StoredDict(location, default, data, autosave, open_options)
 

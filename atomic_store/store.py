@@ -71,22 +71,23 @@ class _Exits:
 
 
 class AtomicStore(Generic[T]):
-    """One value in memory, bound to one place, where it is replaced all or nothing.
+    """One value in memory, bound to one location.
 
-    Use it as a context manager, which commits when the block ends without an exception, or call
-    commit(). Entering it again inside its own block is allowed. What open() says of the parameters
-    holds here too, and it raises what open() does.
+    Call commit(), or use the store as a context manager, which commits when the block ends without an
+    exception. Blocks of one store can be nested. The parameters are those of open(), and it raises what
+    open() raises.
 
     Attributes:
-        path: the place, as the program spelled it. Assigning another one moves the store: nothing
-            is read, the next commit writes there.
-        format: what the value is encoded with: for None and "json" the json module, and so on.
-        is_binary: whether the format speaks bytes: what was asked for, else False for JSON only.
-        load_kwargs: keywords of every load; may be changed in place.
-        dump_kwargs: keywords of every dump; the same.
+        path: the location, as the program gave it. Assigning another path moves the store: nothing is
+            read, and the next commit writes there.
+        format: the format, or the module of a built-in one, such as json.
+        is_binary: whether the format writes bytes: `is_binary` of open() if it was given, otherwise False
+            for JSON and True for other formats.
+        load_kwargs: keyword arguments of each load. The dict may be changed.
+        dump_kwargs: keyword arguments of each dump. The dict may be changed.
         ignore_inner_exits: whether only leaving the outermost block commits.
-        level: how many blocks of this store are open.
-        stored: whether the place held something when it was last read.
+        level: the number of open blocks.
+        stored: whether anything was stored at the last read or commit.
     """
 
     # What memory is to the place:
@@ -178,10 +179,10 @@ class AtomicStore(Generic[T]):
 
     @property
     def value(self) -> "T":
-        """The value. Change it in place, or assign a new one.
+        """The value in memory. Change it in place, or assign a new one.
 
-        In a store with lock=, a thread that assigns it beside the open block of another thread gets a LockError. Reading
-        waits for nothing: enter a block to read what no other thread is changing.
+        With lock=, assigning raises LockError while another thread has a block open. Reading does not wait
+        for that block: to read a value that no other thread is changing, enter a block.
         """
         return self._value
 
@@ -193,15 +194,18 @@ class AtomicStore(Generic[T]):
             self._assign(value)
 
     def commit(self) -> None:
-        """Replace what is stored by the value, all or nothing; when this returns, it is durable.
+        """Store the value, all or nothing. Once this returns, the value is durable.
+
+        After ConflictError, LockError, OSError or an error of the format, the old value is stored.
 
         Raises:
-            ConflictError: another program changed what is stored, and the store was to raise then.
-            UncertainCommitError: the new value is visible but may not last, or that cannot be known.
-            LockError: the lock was asked for and cannot be had (LockTimeout: in time).
+            ConflictError: another writer has changed what is stored, and on_conflict is "raise".
+            UncertainCommitError: the new value is visible but may not survive a power cut, or it is unknown
+                whether the commit took effect.
+            LockError: the lock cannot be taken. LockTimeout: it cannot be taken in time.
             AtomicStoreError: called inside the function given to update().
-            OSError: the place cannot be written; the old value is whole.
-            Exception: the format refuses the value, with its own error; the old value is whole.
+            OSError: the location cannot be written.
+            Exception: the format's own error, if it refuses the value.
         """
         if self._locks or self._updating is not None:
             self._under_lock("commit()", self._commit_value)
@@ -209,14 +213,14 @@ class AtomicStore(Generic[T]):
             self._commit_value()
 
     def reload(self) -> "T":
-        """Read what is stored, or a fresh default, as the value; return it.
+        """Read what is stored, or copy the default if nothing is, into `value`. Return it.
 
-        What was changed in memory and not committed is dropped. After an error the value is what it was.
+        Changes that were not committed are lost. After an error the value is unchanged.
 
         Raises:
-            LoadError: the format refuses the bytes.
-            LockError: another thread has a block of this store open for longer than lock= allows.
-            OSError: the place cannot be read. Only "does not exist" means the default.
+            LoadError: the format refuses the stored bytes.
+            LockError: another thread has kept a block of this store open for longer than lock= allows.
+            OSError: the location cannot be read. Only a missing file gives the default.
         """
         if self._locks:
             self._alone(self._take, self._read)
@@ -225,21 +229,21 @@ class AtomicStore(Generic[T]):
         return self.value
 
     def update(self, fn: "Callable[[T], T]") -> "T":
-        """Replace what is stored by fn(what is stored); no other update is lost. Return the new value.
+        """Read what is stored, commit fn(it), and return the new value. No concurrent update is lost.
 
-        The value is read again, so what was changed in memory and not committed is dropped. Where
-        the place has no lock, fn may be called several times: let it do nothing but compute.
+        Changes in memory that were not committed are lost. On S3, which has no locks, fn may be called
+        several times, so it should only compute.
 
         Args:
-            fn: takes the stored value (or a fresh default) and returns the new one. It may change
-                what it gets, but must return it.
+            fn: a function of the stored value, or of a copy of the default, that returns the new value. It may
+                change its argument, but must return it.
 
         Raises:
             TypeError: fn returned None.
-            AtomicStoreError: called inside a block of this store: there, change `value`; or fn has used the store.
-            ConflictError: other programs were faster each time, or write without the lock.
-            UncertainCommitError: as from commit(); the value is the new one.
-            Exception: whatever fn raises. After any other error store and value are as they were.
+            AtomicStoreError: called inside a block of this store (change `value` there), or fn used the store.
+            ConflictError: other writers were faster at each attempt, or write without the lock.
+            UncertainCommitError: see commit(). `value` is the new value.
+            Exception: what fn raised. After this and all other errors, file and value are unchanged.
         """
         self._require_no_step("update()")
         if self._inside():
@@ -247,39 +251,39 @@ class AtomicStore(Generic[T]):
         return self._under_lock("update()", lambda: self._update(fn), always=self._location.has_lock)
 
     def changed(self) -> bool:
-        """Return whether what is stored is no longer what this store has read or written last.
+        """Return whether what is stored differs from what this store has last read or written.
 
-        A store that was opened with lock= or on_conflict="raise" compares the content; any other
-        one goes by the file's identity, size and time, so that a mere touch counts as a change.
+        With lock= or on_conflict="raise" the content is compared. Otherwise inode, size and timestamps are
+        compared, so that `touch` counts as a change.
 
         Raises:
-            OSError: the place cannot be read.
+            OSError: the location cannot be read.
         """
         known = self._expected_version()
         return bool(self._location.version(known) != known)
 
     def delete(self) -> None:
-        """Delete what is stored; the value becomes a fresh default.
+        """Delete what is stored, and set `value` to a copy of the default.
 
-        Inside a block the exit then commits nothing, unless `value` is assigned or commit() called.
+        After delete() inside a block, leaving the block commits only if `value` was assigned or commit() called.
 
         Raises:
-            ConflictError: another program changed what is stored, and the store was to raise then.
-            UncertainCommitError: it is gone, but may be back after a power loss; or, on S3, it cannot be known
-                whether it will be, and the value stays.
+            ConflictError: another writer has changed what is stored, and on_conflict is "raise".
+            UncertainCommitError: the file is deleted but may be back after a power cut. On S3: it is unknown
+                whether the object is deleted, and `value` is unchanged.
             AtomicStoreError: called inside the function given to update().
             OSError: it cannot be deleted.
         """
         self._under_lock("delete()", self._delete)
 
     def __enter__(self) -> "AtomicStore[T]":
-        """Enter a block; the outermost one of a store with lock= takes the lock and reads what is new.
+        """Enter a block. With lock=, the outermost block takes the lock and reads the file if it has changed.
 
         Raises:
-            LockError: the lock cannot be had (LockTimeout: in time).
-            ConflictError: `value` was assigned outside a block, and the place has changed meanwhile.
+            LockError: the lock cannot be taken. LockTimeout: it cannot be taken in time.
+            ConflictError: `value` was assigned outside a block, and the file has changed meanwhile.
             AtomicStoreError: entered inside the function given to update().
-            LoadError, OSError: what is new cannot be read.
+            LoadError, OSError: the changed file cannot be read.
         """
         coming, self._coming = self._coming, None
         # `with` has looked `__exit__` up just before, and holds it: a dead one is of a call by hand.
@@ -303,11 +307,11 @@ class AtomicStore(Generic[T]):
         trace: "TracebackType | None",  # noqa: ARG002 - as above
         exit: "_Exit | None" = None,
     ) -> None:
-        """Leave a block: commit, unless an exception ends it or `ignore_inner_exits` waits for the outermost.
+        """Leave a block. Commit unless an exception ends it; with `ignore_inner_exits`, only the outermost commits.
 
         Raises:
-            AtomicStoreError: it was left more often than entered.
-            Exception: as from commit().
+            AtomicStoreError: the store was left more often than entered.
+            Exception: see commit().
         """
         if self.level <= 0:
             raise AtomicStoreError(f"the store {self.path!r} was left more often than entered")
@@ -338,7 +342,7 @@ class AtomicStore(Generic[T]):
 
     @property
     def path(self) -> "Any":
-        """The place, as the program spelled it."""
+        """The location, as the program gave it."""
         return self._location.path
 
     @path.setter
@@ -354,7 +358,7 @@ class AtomicStore(Generic[T]):
 
     @property
     def format(self) -> "Any":
-        """What the value is encoded with."""
+        """The format, or the module of a built-in one."""
         return self._codec.format
 
     @format.setter  # noqa: A003 - the attribute has had this name since 0.0.1
@@ -363,7 +367,7 @@ class AtomicStore(Generic[T]):
 
     @property
     def is_binary(self) -> bool:
-        """Whether the format speaks bytes: what was asked for, else False for JSON only, as in 0.0.1."""
+        """Whether the format writes bytes: `is_binary` of open() if given, else False for JSON only, as in 0.0.1."""
         return self._codec.label != "json" if self._is_binary is None else self._is_binary
 
     @is_binary.setter
@@ -686,7 +690,7 @@ class AtomicStore(Generic[T]):
 
 
 def locate(path: "Path") -> Location:
-    """Return the location that `path` names; nothing is opened or looked at yet.
+    """Return the location that `path` names, without looking at it.
 
     Raises:
         TypeError: `path` is neither a path nor a location.

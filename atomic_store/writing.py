@@ -1,4 +1,4 @@
-"""atomic_write: for code that writes by itself, a file that is published whole or not at all."""
+"""atomic_write: a file that is published all or nothing, for code that writes files itself."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ BUFFER = 1 << 16  # bytes; each write to a place costs, and some writers write e
 
 
 class AtomicWrite(Generic[F]):
-    """What atomic_write() gives: a context manager around one new file. Entered again afterwards, it begins another one."""
+    """The context manager that atomic_write() returns. It can be used again, for another file."""
 
     _open = False
 
@@ -53,12 +53,12 @@ class AtomicWrite(Generic[F]):
         raise AttributeError(f"atomic_write() has no {name!r}: use it in a with block, `with atomic_write(...) as file`")
 
     def __enter__(self) -> F:
-        """Begin the new file; no reader sees it yet.
+        """Create the new file, which readers do not see yet, and return it.
 
         Raises:
-            FileExistsError: overwrite=False, and there is something.
-            AtomicStoreError: it is entered already.
-            OSError: the place cannot be written.
+            FileExistsError: overwrite=False, and the file exists.
+            AtomicStoreError: the block is already open.
+            OSError: the location cannot be written.
         """
         if self._open:
             raise AtomicStoreError(f"the block that writes {self._location.path!r} is open: call atomic_write() once more")
@@ -78,12 +78,13 @@ class AtomicWrite(Generic[F]):
         return file
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Publish the file, or, after an exception, nothing at all.
+        """Publish the file, or discard it after an exception.
 
         Raises:
-            FileExistsError: overwrite=False, and something has appeared meanwhile.
-            UncertainCommitError: it is visible but may not last, or nobody knows.
-            OSError: the place cannot be written, or a write of the block had failed; what was there is whole.
+            FileExistsError: overwrite=False, and the file was created meanwhile.
+            UncertainCommitError: the file is visible but may not survive a power cut, or it is unknown whether
+                the commit took effect.
+            OSError: the location cannot be written, or a write inside the block failed. The old file is unchanged.
         """
         self._open = False
         try:
@@ -211,22 +212,24 @@ def atomic_write(location: Path, mode: Literal["w"], overwrite: bool = True) -> 
 
 
 def atomic_write(location: Path, mode: str = "wb", overwrite: bool = True) -> AtomicWrite[Any]:
-    """Write a file that is published whole when the block ends, and not at all if an exception ends it.
+    """Return a context manager whose file replaces `location` when the block ends without an exception.
 
-    The block gets the file object, which whatever takes a file can fill: csv, lxml, zipfile, pandas,
-    Django's serializers. A local one is like a file of open(location, "w+b"): it can seek and be read back.
-    All the care of a commit is taken: links, mode and owner stay, and after the block the file is
-    durable. On S3 it is sent while the block writes, and an upload that fails is aborted.
+    The block gets a file object for csv, lxml, zipfile, pandas or any code that takes an open file. On a
+    local disk it can seek and be read back, as one of open(location, "w+b"). Symlinks, mode and owner are
+    kept as in a commit. Once the block has ended, the file is durable. On S3 the content is uploaded while
+    the block runs; if the block raises, the upload is aborted.
 
     Args:
         location: what open() takes as `path`.
         mode: "wb" for bytes, "w" for str, which is stored as UTF-8 without newline translation.
-        overwrite: False: only create; what exists already, also at the last moment, is left alone.
+        overwrite: False to create the file only if it does not exist, up to the end of the block.
 
     Raises:
-        FileExistsError: overwrite=False, and there is something.
-        UncertainCommitError: it is visible but may not last, or nobody knows.
-        LocationError, TypeError: `location` can be none; ValueError, TypeError: an unknown mode or overwrite.
-        OSError: the place cannot be written; what was there is whole.
+        FileExistsError: overwrite=False, and the file exists.
+        UncertainCommitError: the file is visible but may not survive a power cut, or it is unknown whether
+            the commit took effect.
+        LocationError: `location` cannot name a location.
+        TypeError, ValueError: an argument has a wrong type or an unknown value.
+        OSError: the location cannot be written. The old file is unchanged.
     """
     return AtomicWrite(location, mode, overwrite)

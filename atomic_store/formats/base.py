@@ -11,19 +11,21 @@ if TYPE_CHECKING:
 
 
 class AbstractFormatFile:
-    """A format that writes to and reads from a file object: implement dump() and load()."""
+    """Base class for a format that writes to and reads from a file object. Define dump() and load()."""
 
     def dump(self, obj: Any, fp: Any, **kwargs: Any) -> None:
         """Write the encoded value to the file, as str (stored as UTF-8) or as bytes.
 
         Args:
             obj: the value of the store.
-            fp: a file that takes str as well as bytes, unless is_binary was given. It seeks, reads back and truncates;
-                on a local disk it has a descriptor. A format that seeks late has the attribute `seeks = True`.
+            fp: a file that accepts str and bytes, unless `is_binary` was given. It can seek, read back and
+                truncate; on a local disk it has a fileno(). A format that seeks after writing much sets
+                `seeks = True`.
             kwargs: the store's dump_kwargs.
 
         Raises:
-            Exception: the value cannot be written; commit() raises this exception with a note, and the old value is kept.
+            Exception: the value cannot be written. commit() raises this exception with a note, and the old
+                value is kept.
         """
         raise NotImplementedError(f"{type(self).__name__} should define dump(obj, fp, **kwargs)")
 
@@ -31,21 +33,21 @@ class AbstractFormatFile:
         """Read from the file and return the decoded value.
 
         Args:
-            fp: a binary file that seeks; on a local disk it has a descriptor. If load() refuses it, it is called once more
-                with a text file.
+            fp: a binary file that can seek; on a local disk it has a fileno(). If load() refuses it, load() is
+                called again with a text file.
             kwargs: the store's load_kwargs.
 
         Raises:
-            LoadError: with damaged=False if the bytes may be sound but cannot be loaded here, as with a wrong key:
-                quarantine leaves them alone. Path, format and size are filled in: `LoadError("wrong key", damaged=False)`.
-            Exception: the bytes are damaged, if it is an exception that parsers use, such as a ValueError or a class of
-                its own; open() raises a LoadError with this exception as its cause.
+            LoadError: `LoadError("wrong key", damaged=False)` if the bytes may be sound but cannot be loaded
+                here. Quarantine does not move such a file. Path, format and size are filled in.
+            Exception: the bytes are damaged: a ValueError, or a class of the parser's own. open() raises a
+                LoadError with this exception as its cause.
         """
         raise NotImplementedError(f"{type(self).__name__} should define load(fp, **kwargs)")
 
 
 class AbstractFormatBstr:
-    """A format that returns and takes the whole encoded value at once: implement dumps() and loads()."""
+    """Base class for a format that encodes and decodes a whole value at once. Define dumps() and loads()."""
 
     def dumps(self, obj: Any, **kwargs: Any) -> str | bytes:
         """Return the encoded value, as str (stored as UTF-8) or as bytes.
@@ -55,7 +57,7 @@ class AbstractFormatBstr:
             kwargs: the store's dump_kwargs.
 
         Raises:
-            Exception: as dump() of AbstractFormatFile.
+            Exception: see dump() of AbstractFormatFile.
         """
         raise NotImplementedError(f"{type(self).__name__} should define dumps(obj, **kwargs)")
 
@@ -63,17 +65,17 @@ class AbstractFormatBstr:
         """Return the decoded value.
 
         Args:
-            binary_string: bytes; if loads() refuses that, it is called once more with str.
+            binary_string: bytes. If loads() refuses them, it is called again with str.
             kwargs: the store's load_kwargs.
 
         Raises:
-            Exception: as load() of AbstractFormatFile.
+            Exception: see load() of AbstractFormatFile.
         """
         raise NotImplementedError(f"{type(self).__name__} should define loads(binary_string, **kwargs)")
 
 
 class WrapBinaryFormat:
-    """Make dump/load out of something that has dumps/loads.
+    """Turn an object with dumps() and loads() into a format with dump() and load().
 
     Args:
         format_bstr: a module or object with dumps() and loads().

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 class _Any:
-    """Any version at all: the type of ANY."""
+    """The type of ANY."""
 
     def __repr__(self) -> str:
         return "ANY"
 
 
 ANY = _Any()
-"""As `expected`: whatever is stored, or nothing."""
+"""Pass as `expected` to replace or delete whatever is stored."""
 
 PIECE = 1 << 20
 """Bytes that are read at once, at most, where somebody brings a buffer of his own."""
@@ -63,11 +63,11 @@ def name_path(error: BaseException, path: "Any") -> None:
 
 
 class StoredFile(io.RawIOBase):
-    """A binary file that also knows which version of the place its bytes are.
+    """A binary file that knows the version of its bytes.
 
     Attributes:
-        name: the place as the program spelled it.
-        size: how many bytes are stored, where that is known beforehand.
+        name: the path of the location, as the program gave it.
+        size: the number of stored bytes, or None if it is not known in advance.
     """
 
     name: "Any"
@@ -76,44 +76,44 @@ class StoredFile(io.RawIOBase):
     @property
     @abstractmethod
     def version(self) -> object:
-        """The version of the bytes: asked for once all were read or, for a new file, once it is published."""
+        """The version of the bytes. Valid after all bytes were read or, for a new file, after publication."""
 
 
 class Location(ABC):
-    """A place that keeps the bytes of one value, all or nothing.
+    """Keeps the bytes of one value, all or nothing.
 
-    A version is an opaque token of the bytes that were read or written. Equal versions mean equal
-    bytes; None means that nothing is stored. It is compared, never looked into, outside its location.
+    A version is an opaque token of the bytes that were read or written. Equal versions mean equal bytes; None
+    means that nothing is stored. Only the location itself interprets its versions; other code compares them.
     """
 
     has_lock = True
-    """Whether lock() works; without it, update() relies on replace() alone and tries again."""
+    """Whether lock() works. If not, update() uses replace() with the expected version, and retries."""
 
     on_conflict = "overwrite"
-    """What a store does here that was opened with on_conflict=None and without lock=: "overwrite" or "raise"."""
+    """The default of on_conflict= for a store without lock=, "overwrite" or "raise"."""
 
     @property
     @abstractmethod
     def path(self) -> "Any":
-        """The place as the program spelled it; every error names it so."""
+        """The location, as the program gave it. Errors name it like this."""
 
     @abstractmethod
     def read(self, exact: bool = False) -> "StoredFile | None":
-        """Open what is stored, or return None when nothing is.
+        """Open what is stored, or return None if nothing is.
 
-        With exact=True the file's version can tell new bytes from a mere touch. Only "does not
-        exist" is None.
+        With exact=True the version is one of the content, so that `touch` does not change it. None means
+        "does not exist", and nothing else.
 
         Raises:
-            OSError: whatever else stands in the way of the bytes.
+            OSError: it cannot be read, for any other reason.
         """
 
     @abstractmethod
     def version(self, known: object = None) -> object:
-        """Return which version is stored now, None when nothing is; `known` makes the answer cheap.
+        """Return the version that is stored now, or None if nothing is. `known`, an earlier version, saves reading.
 
         Raises:
-            OSError: as read().
+            OSError: see read().
         """
 
     def read_if_changed(self, known: object) -> "tuple[object, StoredFile | None]":
@@ -126,50 +126,51 @@ class Location(ABC):
 
     @abstractmethod
     def replace(self, expected: object = ANY, exact: bool = False) -> "Context":
-        """Replace the stored bytes, all or nothing, by what the block writes to the file it gets.
+        """Return a context manager whose file replaces the stored bytes, all or nothing.
 
-        The bytes become visible when the block ends without an exception; after it the file has
-        their version. `expected` ANY overwrites, None creates only what is still absent, a
-        version replaces only what is still the same.
+        The bytes become visible when the block ends without an exception. Then the file has their version.
+        With `expected` ANY they overwrite what is stored, with None they are stored only if nothing is, and
+        with a version only if that version is stored.
 
         Raises:
-            ConflictError: the place does not hold `expected`; it was left alone.
-            UncertainCommitError: it is visible but may not last, or nobody knows.
-            OSError: it cannot be written; what was stored is whole.
+            ConflictError: another version than `expected` is stored. It is unchanged.
+            UncertainCommitError: the bytes are visible but may not survive a power cut, or it is unknown
+                whether they were stored.
+            OSError: they cannot be written. The old bytes are unchanged.
         """
 
     @abstractmethod
     def delete(self, expected: object = ANY) -> None:
-        """Forget the stored bytes; that nothing is stored is no error.
+        """Delete the stored bytes. It is not an error if nothing is stored.
 
         Raises:
-            ConflictError: the place does not hold `expected`; it was left alone.
+            ConflictError: another version than `expected` is stored. It is unchanged.
         """
 
     @abstractmethod
     def set_aside(self, version: object) -> str:
-        """Move the stored bytes away under a new name, never over another one; give that name.
+        """Rename what is stored to a name that is free, and return that name.
 
         Raises:
-            ConflictError: the place no longer holds this version; it was left alone.
+            ConflictError: another version than `version` is stored. It is unchanged.
         """
 
     @abstractmethod
     def lock(self, timeout: float | None = None) -> "Lock":
-        """Acquire the place's lock, waiting for at most `timeout` seconds (None: as long as it takes).
+        """Acquire the lock, waiting for at most `timeout` seconds, or without limit if it is None.
 
         Raises:
-            LockTimeout: somebody else held it for longer.
-            LockError: this thread holds it already, or there are no locks at this place.
+            LockTimeout: another process or thread held it for longer.
+            LockError: this thread holds it already, or the location has no locks.
         """
 
     def probe(self) -> "list[Finding]":
-        """Find out, under scratch names that are removed again, which promises the place keeps: for check().
+        """Try which promises the location keeps, under scratch names that are removed again, for check().
 
-        A place need not be able to. What it keeps is not touched.
+        Optional. What is stored must not be changed.
 
         Raises:
-            NotImplementedError: nobody has written this for such a place.
+            NotImplementedError: this kind of location has no probe.
         """
         raise NotImplementedError(f"check() cannot find out anything about a {type(self).__name__}: it has no probe()")
 
@@ -190,12 +191,12 @@ class Location(ABC):
 
 
 class Finding:
-    """What was found out about one promise of a place; a probe() makes them, which raises nothing.
+    """The result of probe() for one promise. Creating it raises nothing.
 
     Attributes:
-        promise: one word for it, the same at every place of a kind.
-        kept: whether the place keeps it; what cannot be found out is not known to be kept.
-        text: what was seen, for a person.
+        promise: the name of the promise, one word.
+        kept: True if it was seen to be kept, False if not or if it cannot be tried.
+        text: what was seen, for the user.
     """
 
     __slots__ = ("kept", "promise", "text")
@@ -210,12 +211,12 @@ class Finding:
 
 
 class Lock(ABC):
-    """A held lock; release() gives it back, and so does the end of the process."""
+    """A lock that is held until release() or the end of the process."""
 
     @property
     @abstractmethod
     def lost(self) -> bool:
-        """Whether this is a child's copy: after a fork the lock stays with the parent."""
+        """Whether this is the copy in a forked child. The parent keeps the lock."""
 
     @property
     @abstractmethod
@@ -232,11 +233,11 @@ class Lock(ABC):
 
     @abstractmethod
     def adopt(self) -> None:
-        """Make the calling thread the holder: a generator may be left by another thread. Raises nothing."""
+        """Make the calling thread the holder, for a generator that another thread closes. Raises nothing."""
 
     @abstractmethod
     def release(self) -> None:
-        """Release the lock; in a child after a fork, do nothing. Raises nothing."""
+        """Release the lock. In a forked child, do nothing. Raises nothing."""
 
 
 def scheme_of(path: "str | bytes | os.PathLike[str] | os.PathLike[bytes]") -> str:

@@ -1,4 +1,4 @@
-"""For tests of your own: a location in memory, and the contracts that every location and every format keep.
+"""A location in memory, and test suites for formats and locations of your own.
 
 >>> import atomic_store
 >>> from atomic_store.testing import Memory

@@ -14,7 +14,7 @@ from ._memory import Memory
 
 
 class FormatContract:
-    """What every format must do, as a suite for pytest: subclass it, and define the first four methods.
+    """A pytest suite for a format. Subclass it and define the first four methods.
 
     >>> class TestJson(FormatContract):
     ...     def make(self):
@@ -32,26 +32,26 @@ class FormatContract:
     ...     def keywords(self):
     ...         return {"indent": 2}, {"parse_int": int}
 
-    Each failure says in one sentence which value, cut or keyword it is about, and what to do.
+    Each failure names the value, cut or keyword, and says what to do.
 
-    A format that refuses sound content, because of a wrong key or a newer version, says so by
-    `raise LoadError(..., damaged=False)`; foreign() gives such content.
+    A format that refuses sound content, because of a wrong key or a newer version, raises
+    `LoadError(..., damaged=False)`. foreign() returns such content.
 
     Attributes:
-        notices_cuts: whether each shorter beginning of a file is refused. If it is False, say
-            so in the format's documentation: YAML and CSV lose their end without an error.
-        notices_tails: whether bytes after the end of the value are refused; likewise.
+        notices_cuts: whether the format refuses a file that was cut anywhere. If not, document it: a cut YAML
+            or CSV file loads without an error.
+        notices_tails: whether the format refuses bytes after the end of the value. If not, document it.
     """
 
     notices_cuts = True
     notices_tails = True
 
     def make(self) -> Any:
-        """Return what users pass as `format`: the name of a plugin, or a new object."""
+        """Return what users pass as `format`, such as the name of a plugin or a new object."""
         raise NotImplementedError
 
     def values(self) -> list[Any]:
-        """Return values that come back as they are, of every kind; the first one is not empty."""
+        """Return values of every kind that the format holds. The first one must not be empty."""
         raise NotImplementedError
 
     def refused(self) -> list[Any]:
@@ -59,19 +59,19 @@ class FormatContract:
         raise NotImplementedError
 
     def damaged(self) -> list[bytes]:
-        """Return content that is no value in the format."""
+        """Return contents that are not valid in the format."""
         raise NotImplementedError
 
     def foreign(self) -> list[bytes]:
-        """Return content that is sound, but not for this format, such as a file of another key; []: there is none."""
+        """Return contents that are sound but not for this format, such as a file signed with another key."""
         return []
 
     def keywords(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return dump_kwargs that change what is written, and load_kwargs with which it comes back; {}: it takes none."""
+        """Return dump_kwargs that change the content, and load_kwargs that load it; {} if there are none."""
         return {}, {}
 
     def same(self, value: Any, again: Any) -> bool:
-        """Return whether a value came back; for values without an == of their own."""
+        """Return whether two values are equal. Override it for values without a useful `==`."""
         return bool(value == again)
 
     # --- round trips ---

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class LocationContract:
-    """What every location must do, as a suite for pytest: subclass it, and define the four methods.
+    """A pytest suite for a location. Subclass it and define the four methods.
 
     >>> class TestMemory(LocationContract):
     ...     def make(self):
@@ -33,25 +33,25 @@ class LocationContract:
     ...     def poke(self, location, content):
     ...         location.content = content
 
-    peek and poke are the side door: they reach the bytes without the location, as a stranger would.
-    A directory to work in comes from a fixture of yours (autouse, it may set an attribute of self).
-    For readable failures, call pytest.register_assert_rewrite("atomic_store.testing") first.
+    peek and poke read and write the bytes without the location, as another program would. A directory to work
+    in can come from an autouse fixture that sets an attribute of self. For readable failures, call
+    pytest.register_assert_rewrite("atomic_store.testing") first.
     """
 
     def make(self) -> Location:
-        """Return a location where nothing is stored, another one at each call."""
+        """Return a location where nothing is stored, a different one at each call."""
         raise NotImplementedError
 
     def again(self, location: Any) -> Location:
-        """Return a location of the same place, as another program would make it."""
+        """Return a second location object for the same place, as another program would create it."""
         raise NotImplementedError
 
     def peek(self, location: Any) -> bytes | None:
-        """Return the bytes that are stored, None if nothing is."""
+        """Return the stored bytes, or None if nothing is stored."""
         raise NotImplementedError
 
     def poke(self, location: Any, content: bytes | None) -> None:
-        """Store these bytes, at once and past the location; None: remove what is stored."""
+        """Store these bytes without the location, or delete what is stored if they are None."""
         raise NotImplementedError
 
     # --- reading ---

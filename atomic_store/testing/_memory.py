@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
 
 class Memory(Location):
-    """A place in this process: whatever works on a LocalFile works here, without a disk.
+    """A location in memory that behaves like a LocalFile.
 
-    Stores that share it see each other's commits, as with one file; the lock is one between
-    threads. After a fork, parent and child have a copy each.
+    Stores that share it see each other's commits, as with one file. Its lock works between threads. After a
+    fork, parent and child each have a copy.
 
     Args:
-        content: the bytes that are stored, None: nothing is.
-        path: what errors call the place, and what format="auto" goes by.
+        content: the stored bytes, or None if nothing is stored.
+        path: the name in error messages, whose suffix format="auto" uses.
 
     Attributes:
-        content: what is stored now. Assign to it what somebody else would have written.
-        asides: what was set aside because no format could read it, oldest first.
+        content: the bytes that are stored now. Assign bytes to act as another writer.
+        asides: the contents that were quarantined, oldest first.
     """
 
     def __init__(self, content: bytes | None = None, path: str = "memory") -> None:
@@ -45,7 +45,7 @@ class Memory(Location):
 
     @property
     def path(self) -> str:
-        """What errors call the place."""
+        """The name in error messages."""
         return self._path
 
     def read(self, exact: bool = False) -> StoredFile | None:  # noqa: ARG002 - each version is exact here

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 class Wrapper:
-    """A format that keeps the bytes of another format in a form of its own: compressed, encrypted, with a header.
+    """Base class for a format around another format, for example to encrypt it or to add a header.
 
-    Subclass it and define wrap() and unwrap(). The value is then encoded by the format inside, and wrap() turns the
+    Subclass it and define wrap() and unwrap(). The inner format encodes the value, and wrap() turns these
     bytes into what is stored.
 
     >>> class Reversed(Wrapper):
@@ -39,11 +39,11 @@ class Wrapper:
         format: what open() takes as `format`.
 
     Raises:
-        FormatError: `format` is not a format; MissingLibraryError: its package is not installed.
+        FormatError: `format` is not a format. MissingLibraryError: its package is not installed.
 
     Attributes:
-        format: the format inside, as it was given.
-        holds_objects: whether the format inside keeps Python objects, as pickle does.
+        format: the inner format, as it was given.
+        holds_objects: whether the inner format holds any Python object, as pickle does.
     """
 
     is_binary = True
@@ -94,7 +94,7 @@ class Wrapper:
         return path
 
     def wrap(self, content: bytes) -> bytes:
-        """Return the bytes to store for `content`, the value in the format inside.
+        """Return the bytes to store for `content`, which the inner format has written.
 
         Raises:
             Exception: the value cannot be stored; commit() raises the exception with a note, and the old value is kept.
@@ -102,7 +102,7 @@ class Wrapper:
         raise NotImplementedError(f"{type(self).__name__} should define wrap(content)")
 
     def unwrap(self, content: bytes) -> bytes:
-        """Return what wrap() was given when it returned `content`.
+        """Return the bytes for which wrap() returned `content`.
 
         Raises:
             LoadError: with damaged=False if the bytes may be sound, as with a wrong key. Path, format and size are

@@ -23,20 +23,20 @@ XZ_MEMORY = 1 << 27  # bytes; the head of a file may ask for up to 4 GiB, and no
 
 
 class Compressed(Wrapper):
-    """Keep the value compressed. Both ways are streamed, and equal values are stored as equal bytes.
+    """Compress what another format writes. Loading and writing stream; equal values give equal bytes.
 
-    Files of several members or frames, as bgzip, pbzip2, pzstd and `cat a.gz b.gz` make them, are loaded as well.
+    Files of several members or frames, as bgzip, pbzip2, pzstd and `cat a.gz b.gz` write them, can be loaded.
 
     Args:
         format: what open() takes as `format`.
-        method: "gzip", "bz2", "xz" or "zstd" (part of Python 3.14; before, the extra [zstd]).
-        level: the compression level: 0 to 9, for bz2 1 to 9, for zstd 1 to 22; None: the method's own default.
-        max_size: the largest size in bytes of a value when it is not compressed, None: any. A small file can unpack to
-            more than fits into memory; beyond max_size, load and commit refuse.
+        method: "gzip", "bz2", "xz" or "zstd". Before Python 3.14, zstd needs the extra [zstd].
+        level: the compression level, 0 to 9; for bz2 1 to 9, for zstd 1 to 22. None is the method's default.
+        max_size: the largest uncompressed size in bytes, or None for no limit. It protects the memory from a
+            small file that unpacks to a huge one. Larger values are refused by load and commit.
 
     Raises:
-        FormatError: an unknown method or level; from commit(): the value is larger than max_size.
-        MissingLibraryError: zstd cannot be used here.
+        FormatError: the method or level is unknown; from commit(): the value is larger than max_size.
+        MissingLibraryError: the package for zstd is not installed.
     """
 
     streams = True

@@ -18,25 +18,23 @@ if TYPE_CHECKING:
 
 
 class Signed(Wrapper):
-    """Refuse bytes that were not written with the key, before a single one of them is decoded.
+    """Sign what another format writes, and refuse files without a valid signature before decoding them.
 
-    An HMAC-SHA256 (RFC 2104) of all the bytes follows them as a line of text. It makes pickle on a
-    shared disk defensible. The signature covers the name of the format and the context too: a file of another format
-    or of another context is refused, although it was signed with the same key. Signed does not hide the value, and it
-    does not notice if an older file of the same format, context and key was put back. The whole file is in memory
-    while it is checked.
+    The signature is an HMAC-SHA256 (RFC 2104) of content, format and context, as a line of text at the end.
+    A file that was signed with the same key for another format or context is refused. Signed does not hide
+    the value, and does not notice if an older file with the same key, format and context was put back. The
+    whole file is in memory while it is checked.
 
     Args:
         format: what open() takes as `format`.
-        key: at least 16 secret bytes (32 random ones are best: secrets.token_bytes(32)), or several keys:
-            the first one signs, and files signed with any of them are loaded, so that a key can be replaced.
-        context: what the value is, such as "sessions" or a path inside the installation: stores with different
-            contexts do not accept each other's files.
+        key: at least 16 secret bytes, preferably secrets.token_bytes(32). Or a list of keys, to replace a key:
+            the first one signs, and files signed with any of them are loaded.
+        context: a name for the value, such as "sessions". Stores with different contexts do not accept each
+            other's files.
 
     Raises:
-        FormatError: there is no key, or one that is too short.
-        SignatureError: from a load: the signature is missing, cut off, made with another key, or made for another
-            format or context.
+        FormatError: there is no key, or it is too short.
+        SignatureError: from a load: the signature is missing, or was made with another key, format or context.
     """
 
     MARK = b"\n-- atomic_store hmac-sha256 "

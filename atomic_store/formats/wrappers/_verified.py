@@ -11,18 +11,17 @@ if TYPE_CHECKING:
 
 
 class Verified(Wrapper):
-    """Refuse a value at commit if it would not come back as it is.
+    """Decode each commit before it is published, and refuse a value that would come back changed.
 
-    Each commit decodes the encoded value again and compares before it publishes a byte. A tuple that became
-    a list, or an int key that became a str, is then an error now and not a surprise after the next start.
-    The encoded value is kept in memory, and each commit costs one more load.
+    For example, JSON turns a tuple into a list, and an int key into a str. The encoded value is kept in memory,
+    and each commit costs one load.
 
     Args:
         format: what open() takes as `format`.
 
     Raises:
-        FormatError: from commit(): the value would come back as another one, or not at all; the
-            message names the first place inside the value that differs.
+        FormatError: from commit(): the value would come back changed, or not at all. The message names the
+            first difference.
     """
 
     def dump(self, value: Any, file: Any, **kwargs: Any) -> None:

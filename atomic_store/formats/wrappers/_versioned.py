@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 
 
 class Versioned(Wrapper):
-    """Store the version of the value's schema with the value, and migrate old values when they are loaded.
+    """Store a schema version with the value, and migrate old values when they are loaded.
 
-    The value is stored in an envelope, a mapping of VERSION_KEY and "value". A file without an envelope is
-    version 0. A migrated value is written by the next commit, not by the load.
+    The file holds a mapping of VERSION_KEY and "value". A file without it has version 0. Loading migrates in
+    memory only; the next commit writes the new version.
 
     Args:
         format: what open() takes as `format`.
         version: the version that this program writes, an int >= 0.
-        migrations: from version n to the function that turns a value of version n into one of n + 1.
+        migrations: a dict of functions. The one at key n converts a value from version n to n + 1.
 
     Raises:
-        FormatError: a step is missing between the first migration and `version`.
-        VersionError: from a load: the file is newer, or older than the first migration, or its
-            envelope is damaged.
+        FormatError: a step between the first migration and `version` is missing.
+        VersionError: from a load: the file is newer than `version`, older than the first migration, or its
+            version cannot be read.
     """
 
     VERSION_KEY = "__atomic_store_version__"

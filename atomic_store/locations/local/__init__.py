@@ -49,21 +49,21 @@ class LocalFile(Location):
     """One file on a local file system, replaced all or nothing.
 
     Args:
-        path: str, bytes or os.PathLike. A relative path means the directory that is current now:
-            a later chdir changes nothing.
-        mode: permission bits of the file when it is created, less the umask; None: 0o666, as open()
-            does. A file that exists keeps its own.
-        follow_symlinks: True: a commit replaces the file that a symlink leads to, and the link
-            stays. False: a commit puts a file in the link's place.
-        fsync: True: a commit that has returned survives a power cut. "file": the directory is not synced, so
-            after one the newest value may be gone, and the old one back, whole. False: nothing is
-            synced, so after one the file may also be empty or torn, as the file system pleases.
-        skip_unchanged: True: a commit of just the bytes that are stored writes nothing, and the file
-            keeps its inode and its timestamps. False: each commit puts a new file in place.
+        path: str, bytes or os.PathLike. A relative path is resolved now, so a later chdir() changes nothing.
+        mode: the permission bits of a new file, minus the umask. The default is 0o666, as with open(). An
+            existing file keeps its mode.
+        follow_symlinks: if True, a commit replaces the target of a symlink, and the symlink stays. If False,
+            it replaces the symlink by a file.
+        fsync: if True, a commit that has returned survives a power cut. With "file" the directory is not
+            synced: after a power cut the old value, complete, may be back. With False nothing is synced:
+            after a power cut the file may also be empty or torn.
+        skip_unchanged: if True, a commit of the bytes that are already stored writes nothing, and inode and
+            timestamps stay. Otherwise each commit creates a new file.
 
     Raises:
-        TypeError: `path` is no path, or `mode` no int.
-        LocationError: the path is empty, holds a NUL, or names a directory by its form; another `fsync`.
+        TypeError: `path` is not a path, or `mode` is not an int.
+        LocationError: the path is empty, contains NUL or can only name a directory; or `mode` or `fsync` has
+            an unknown value.
     """
 
     _cleaned = False
@@ -100,7 +100,7 @@ class LocalFile(Location):
 
     @property
     def path(self) -> "str | bytes | os.PathLike[str] | os.PathLike[bytes]":
-        """The path as the program spelled it."""
+        """The path, as the program gave it."""
         return self.given
 
     def read(self, exact: bool = False) -> "Reader | None":

@@ -43,32 +43,34 @@ _TYPES = {
 class S3Object(Location):
     """One object on S3, replaced all or nothing, and by default only if no other writer has changed it.
 
-    Two programs that run at the same time get a ConflictError instead of a lost update, because a
-    store here has on_conflict="raise" by default. There are no locks: use update().
+    Stores on S3 have on_conflict="raise" by default: of two concurrent commits, the second raises
+    ConflictError. There are no locks; use update().
 
     Args:
-        bucket: the bucket's name, or the ARN of an access point.
-        key: the object's key, taken as it is.
-        client: a client of boto3, `boto3.client("s3")` or a session's. None: one of this process, made
-            once as boto3.client("s3") makes it: from boto3's default session if the program has set one
-            up, else from AWS_* and ~/.aws.
-        put_options: more arguments of put_object, such as {"ServerSideEncryption": "aws:kms",
-            "StorageClass": "STANDARD_IA", "ContentType": "text/plain"}. Without a ContentType, it
-            follows from the key's suffix. An option that other requests know goes with them too:
-            SSECustomerKey, RequestPayer, ExpectedBucketOwner.
-        progress: called with the number of bytes sent or received since its last call.
-        keep_metadata: True: a commit stores again what the object that it replaces has of user metadata,
-            ContentType, ContentEncoding, ContentDisposition, ContentLanguage, CacheControl, Expires and
-            WebsiteRedirectLocation. Otherwise only what put_options name is stored. Tags and ACL are never kept.
+        bucket: the name of the bucket, or the ARN of an access point.
+        key: the key of the object, used unchanged.
+        client: a boto3 client, such as `boto3.client("s3")`. By default all stores of the process share one
+            that is created as boto3.client("s3") does: from boto3's default session if the program has set
+            one up, otherwise from AWS_* and ~/.aws.
+        put_options: additional arguments of put_object, such as {"ServerSideEncryption": "aws:kms",
+            "StorageClass": "STANDARD_IA", "ContentType": "text/plain"}. The default ContentType follows
+            from the suffix of the key. Options that other requests accept, such as SSECustomerKey,
+            RequestPayer and ExpectedBucketOwner, are sent with these too.
+        progress: a function that is called with the number of bytes sent or received since its last call.
+        keep_metadata: if True, a commit keeps the object's user metadata, ContentType, ContentEncoding,
+            ContentDisposition, ContentLanguage, CacheControl, Expires and WebsiteRedirectLocation. Otherwise
+            only put_options are stored. Tags and ACL are never kept.
 
     Attributes:
-        bucket, key: as given.
-        put_options, progress: as given.
+        bucket: as given.
+        key: as given.
+        put_options: as given.
+        progress: as given.
 
     Raises:
-        TypeError: bucket or key is no str, `client` is not a client of S3, put_options no dict, or progress no function.
-        LocationError: bucket or key cannot exist, or an option belongs to the store; from the first use: it is
-            not an argument of put_object.
+        TypeError: an argument has the wrong type.
+        LocationError: bucket or key cannot exist, or put_options has an argument that the store sets itself;
+            at the first use: put_options has one that put_object does not know.
         MissingLibraryError: boto3 is not installed.
     """
 
@@ -129,15 +131,15 @@ class S3Object(Location):
 
     @property
     def path(self) -> str:
-        """The URL s3://bucket/key."""
+        """The URL, as errors name the object."""
         return self._requests.path
 
     @property
     def client(self) -> Any:
-        """The client that was given, or the one of this process.
+        """The client that was given, or the shared one of the process.
 
         Raises:
-            AccessError, LocationError, OSError: the environment's settings give none.
+            AccessError, LocationError, OSError: no client can be created from the environment.
         """
         return self._requests.client
 
@@ -225,11 +227,11 @@ class S3Object(Location):
         raise LockError(f"there are no locks at {self.path!r}: use update(fn), which loses no update")
 
     def abort_stale_uploads(self, older_than: timedelta | float) -> int:
-        """Abort multipart uploads of this very key that killed programs have left. Return how many.
+        """Abort multipart uploads of this key that killed programs have left. Return their number.
 
         Args:
-            older_than: a timedelta or seconds. A younger upload may still be at work: choose more
-                than the longest commit takes.
+            older_than: a timedelta, or seconds. A younger upload may be in progress: choose more than the
+                longest commit takes.
 
         Raises:
             ValueError: `older_than` is negative.
