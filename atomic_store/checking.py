@@ -26,7 +26,7 @@ class Report:
     def __init__(self, path: Any, findings: list[Finding]) -> None:
         self.path = path
         self.findings = findings
-        self.promises = {finding.promise: finding.kept for finding in findings}
+        self.promises: dict[str, bool] = {finding.promise: finding.kept for finding in findings}
 
     def __bool__(self) -> bool:
         return all(self.promises.values())

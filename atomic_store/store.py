@@ -103,8 +103,8 @@ class AtomicStore(Generic[T]):
     #   _updating  the thread that is inside the function given to update()
     #
     # Defaults of the class, because a subclass may set attributes before it calls __init__.
-    level = 0
-    stored = False
+    level: int = 0
+    stored: bool = False
     _codec: "Any" = None
     _coming: "tuple[int, ref[_Exit]] | None" = None
     _failed = False

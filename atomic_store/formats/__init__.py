@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-NAMES = {
+NAMES: "dict[str, str | None]" = {
     "json": None,
     "pickle": None,
     "bson": "pymongo",
@@ -216,10 +216,10 @@ class Text:
     encoding = None
 
     def __init__(self, file: "Any", load_kwargs: "dict[str, Any]") -> None:
-        self.raw = file
-        self.name = file.name
+        self.raw: Any = file
+        self.name: Any = file.name
         self.before: int | None = getattr(file, "before", None)
-        self.load_kwargs = load_kwargs
+        self.load_kwargs: dict[str, Any] = load_kwargs
 
     def write(self, data: "Any") -> None:
         """Write all of it."""
@@ -236,9 +236,9 @@ class Content:
     def __init__(self, file: "Any", keep: bool = False) -> None:
         self._content = file.read()
         self._keep = keep
-        self.raw = file
-        self.name = file.name
-        self.size = len(self._content)
+        self.raw: Any = file
+        self.name: Any = file.name
+        self.size: int = len(self._content)
 
     def read(self) -> bytes:
         """Return all of them, the first time."""
@@ -253,8 +253,8 @@ class Stream(io.RawIOBase):
 
     def __init__(self, file: "Any") -> None:
         self._file = file
-        self.name = file.name
-        self.size = file.size
+        self.name: Any = file.name
+        self.size: int | None = file.size
         self.error: Exception | None = None
 
     def readable(self) -> bool:

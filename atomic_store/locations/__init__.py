@@ -202,9 +202,9 @@ class Finding:
     __slots__ = ("kept", "promise", "text")
 
     def __init__(self, promise: str, kept: bool, text: str) -> None:
-        self.promise = promise
-        self.kept = kept
-        self.text = text
+        self.promise: str = promise
+        self.kept: bool = kept
+        self.text: str = text
 
     def __repr__(self) -> str:
         return f"<Finding {self.promise}: {'kept' if self.kept else 'NOT kept'}, {self.text}>"

@@ -50,7 +50,7 @@ class Wrapper:
 
     def __init__(self, format: Any = None) -> None:
         self.format = format
-        self.holds_objects = False
+        self.holds_objects: bool = False
         self._inner: Codec | None = None
         # An invalid format raises here, not at the first commit. A format that depends on the path is resolved by open().
         if not self.goes_by_path:

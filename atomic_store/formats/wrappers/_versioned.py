@@ -39,7 +39,7 @@ class Versioned(Wrapper):
             raise FormatError(f"version should be an int from 0 up, not {version!r}")
         if migrations is not None and not hasattr(migrations, "keys"):
             raise FormatError(f"migrations should be a dict of functions by the version they begin at, not {migrations!r}")
-        self.migrations = dict(migrations or {})
+        self.migrations: dict[int, Callable[[Any], Any]] = dict(migrations or {})
         for step, migration in self.migrations.items():
             if not _is_version(step) or not callable(migration):
                 raise FormatError(f"migrations should be functions by the version they begin at, not {step!r}: {migration}")

@@ -80,7 +80,7 @@ class LocalFile(Location):
         skip_unchanged: bool = False,
     ) -> None:
         self.given = path
-        self.absolute = _absolute(path)
+        self.absolute: str = _absolute(path)
         if mode is not None and type(mode) is not int:  # True would be the mode 0o001
             raise TypeError(f"mode should be permission bits such as 0o600, not {mode!r}")
         if mode is not None and not 0 <= mode <= 0o777:
@@ -385,7 +385,7 @@ class Version:
     def __init__(self, status: os.stat_result, digest: bytes | None = None) -> None:
         self._status = status
         self._read_at = time.time_ns()
-        self.digest = digest
+        self.digest: bytes | None = digest
 
     @property
     def signature(self) -> tuple[int, int, int, int]:
@@ -406,7 +406,7 @@ class Version:
             return self.signature == other.signature
         return self._status.st_size == other._status.st_size and self.digest == other.digest
 
-    __hash__ = None  # type: ignore[assignment]  # equal digests under unequal signatures: no hash fits both
+    __hash__: None = None  # type: ignore[assignment]  # equal digests under unequal signatures: no hash fits both
 
     def __repr__(self) -> str:
         digest = "not made" if self.digest is None else self.digest.hex()[:16]
@@ -417,6 +417,8 @@ class Change:
     """A change of a file: under the lock if it compares, and with errors that name the path as the program spelled it."""
 
     directory: Directory | None = None
+    name: str  # set by find(), like `stem`: see LocalFile.parts_of()
+    stem: str
     _lock: "_lock.SidecarLock | None" = None
 
     def __init__(self, place: "LocalFile", expected: object) -> None:
@@ -489,7 +491,7 @@ class Replacement(Change):
     def __init__(self, place: "LocalFile", expected: object, exact: bool) -> None:
         self._place = place
         self._expected = expected
-        self.file = TempFile(place.given, exact or expected is not ANY)
+        self.file: TempFile = TempFile(place.given, exact or expected is not ANY)
 
     def __enter__(self) -> TempFile:  # type: ignore[override]  # what a block gets is the file
         """Lock if there is something to compare, find the file, and begin the new one.
@@ -574,7 +576,7 @@ class Replacement(Change):
         return status
 
 
-class Reader(Descriptor, StoredFile):
+class Reader(Descriptor, StoredFile):  # pyright: ignore[reportIncompatibleVariableOverride]  # `closed` is an attribute, not io's
     """The stored bytes, read once from front to back.
 
     Attributes:
@@ -599,7 +601,8 @@ class Reader(Descriptor, StoredFile):
             status = os.fstat(self._fds[0])
             if not stat.S_ISREG(status.st_mode):
                 refuse_special(status, self.name)
-            self.size = self._length = status.st_size
+            self.size: int | None = status.st_size
+            self._length = status.st_size
             self._version = Version(status)
         except BaseException:
             self.close()

@@ -62,8 +62,8 @@ class SidecarLock(Lock, Descriptor):
 
     def __init__(self) -> None:
         super().__init__()
-        self.thread = _thread.get_ident()
-        self.number = next(_numbers)
+        self.thread: int = _thread.get_ident()
+        self.number: int = next(_numbers)
         _noted[self.number] = ref(self)
 
     @property

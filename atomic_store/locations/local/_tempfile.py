@@ -120,7 +120,7 @@ class Descriptor(io.RawIOBase):
 
     # Until __init__ has made one: io's finalizer closes also what an interrupt has left half made.
     _fds: "list[int]" = []  # noqa: RUF012 - it is only replaced, never changed
-    closed = False  # pyright: ignore[reportAssignmentType]  # an attribute, not io's: then its close(), which flushes, need not be called
+    closed: bool = False  # an attribute, not io's: then its close(), which flushes, need not be called
 
     def __init__(self) -> None:
         self._fds = []
@@ -167,7 +167,7 @@ class Descriptor(io.RawIOBase):
                 self.close_fd()
         except OSError:
             pass
-        self.closed = True  # pyright: ignore[reportAttributeAccessIssue, reportIncompatibleMethodOverride]
+        self.closed = True  # pyright: ignore[reportIncompatibleMethodOverride]
 
 
 class Directory(Descriptor):
@@ -183,7 +183,8 @@ class Directory(Descriptor):
 
     def __init__(self, path: str) -> None:
         self._fds = []
-        self.path = self.prefix = path
+        self.path: str = path
+        self.prefix: str = path
 
     def begin(self, fsync: object) -> os.stat_result:
         """Open it, and return its status."""
@@ -232,7 +233,7 @@ class TempFile(Descriptor):
 
     mode = "rb+"
     before: int | None = None
-    temp = ""
+    temp: str = ""
     version: "Any"
     status: os.stat_result
     _size = 0
@@ -256,8 +257,8 @@ class TempFile(Descriptor):
             mode: permission bits of a file that replaces none, less the umask; None: 0o666.
         """
         self.directory = directory
-        self.target = directory.prefix + target
-        self.real = directory.path + target
+        self.target: str = directory.prefix + target
+        self.real: str = directory.path + target
         self.old = old
         self._xattrs: list[str] | None = []
         if old is None:
@@ -427,7 +428,7 @@ class TempFile(Descriptor):
                 error.add_note(f"closing the temp file failed too: {failure}")
         if self.temp and self._process == process:  # a forked child leaves its parent's file alone
             self.remove(error)
-        self.closed = True  # pyright: ignore[reportAttributeAccessIssue]
+        self.closed = True
 
     def remove(self, error: BaseException | None) -> None:
         """Remove the hidden name; a failure becomes a note on `error`."""

@@ -109,7 +109,7 @@ class S3Object(Location):
             raise LocationError(f"put_options of {path!r} should leave {', '.join(taken)} to the store")
         self.bucket = bucket
         self.key = key
-        self.put_options = put_options or {}
+        self.put_options: dict[str, Any] = put_options or {}
         self.progress = progress
         self._arguments = (bucket, key, client, put_options, progress, keep_metadata)
         self._requests = Requests(bucket, key, client, self.put_options, progress, _default_headers(key), keep_metadata)

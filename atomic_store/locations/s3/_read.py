@@ -29,8 +29,8 @@ class Reader(StoredFile):
     """The content of an object, read as a stream; one that ends early is an error."""
 
     def __init__(self, requests: Requests, answer: Any) -> None:
-        self.name = requests.path
-        self.size = answer.get("ContentLength")
+        self.name: str = requests.path
+        self.size: int | None = answer.get("ContentLength")
         self._requests = requests
         self._body = answer["Body"]
         self._version = Version.of(answer)

@@ -57,7 +57,7 @@ class Requests:
     ) -> None:
         self.bucket = bucket
         self.key = key
-        self.path = f"s3://{bucket}/{key}"
+        self.path: str = f"s3://{bucket}/{key}"
         self.given = given
         self.put_options = put_options
         self.progress = progress

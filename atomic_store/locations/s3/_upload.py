@@ -63,7 +63,7 @@ class NewContent(StoredFile):
     """
 
     def __init__(self, requests: Requests, write: Write) -> None:
-        self.name = requests.path
+        self.name: str = requests.path
         self._requests = requests
         self._write = write
         self._buffer = bytearray()

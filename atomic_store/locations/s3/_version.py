@@ -41,10 +41,10 @@ class Version:
 
     def __init__(self, etag: str | None, writes: tuple[str, ...], pending: str | None = None, base: object = None) -> None:
         # HTTP puts it in quotes, and some services forget them; a proxy that compresses makes it weak.
-        self.etag = None if etag is None else '"' + etag.removeprefix("W/").strip('"') + '"'
-        self.writes = writes
-        self.pending = pending
-        self.base = base
+        self.etag: str | None = None if etag is None else '"' + etag.removeprefix("W/").strip('"') + '"'
+        self.writes: tuple[str, ...] = writes
+        self.pending: str | None = pending
+        self.base: object = base
         self.size: int | None = None
         self.modified: float | None = None
         self.written_by: float | None = None
@@ -81,7 +81,7 @@ class Version:
             return NotImplemented
         return self is other or (self.etag is not None and self.etag == other.etag) or self.is_same_write(other)
 
-    __hash__ = None  # type: ignore[assignment]  # as in any location: a version is compared, and nothing else
+    __hash__: None = None  # type: ignore[assignment]  # as in any location: a version is compared, and nothing else
 
     def __repr__(self) -> str:
         return f"<Version {self.etag or 'not known'}>"
