@@ -517,10 +517,14 @@ class AtomicStore(Generic[T]):
                 continue
             except UncertainCommitError:
                 # It is what is visible; to commit again, as the error says, must not bring the old one back.
-                self._value, self.stored = new, stored
+                self._show(new, stored)
                 raise
-            self._value, self.stored = new, stored
+            self._show(new, stored)
             return new
+
+    def _show(self, value: "T", stored: bool) -> None:
+        self.value, self.stored = value, stored  # not _value: a subclass may have a property of its own
+        self._state = _CLEAN
 
     def _delete(self) -> None:
         try:

@@ -54,8 +54,9 @@ def conflict(path: "Any", expected: object, found: object, more: str = "") -> Co
 
 def name_path(error: BaseException, path: "Any") -> None:
     """Make an OSError name the path that the program gave, whatever file the system call was about."""
-    if isinstance(error, OSError) and error.errno is not None and error.filename != path:
-        if error.filename not in (None, os.fspath(path)):
+    if isinstance(error, OSError) and error.errno is not None and error.filename is not path:
+        # Decoded: to compare bytes with str is an error under python -bb.
+        if error.filename is not None and os.fsdecode(error.filename) != os.fsdecode(path):
             error.add_note(f"the system call was about {error.filename!r}")
         error.filename = path
         if error.filename2 is not None:

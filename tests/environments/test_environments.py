@@ -823,6 +823,20 @@ def test_strangers_link_leads_a_commit_only_to_what_is_the_strangers(where: str,
                 assert os.listdir(goal) == []
 
 
+@pytest.mark.parametrize("options", [{"lock": True}, {"on_conflict": "raise"}], ids=repr)
+def test_strangers_link_on_the_way_gets_no_lock_file_made(options: dict[str, Any], public: Path, home: Path) -> None:
+    """Root, led by a user's directory link into what another user owns, makes no file there, a lock's neither."""
+    secret, link = public / "secret", home / "link"
+    secret.mkdir(0o700)
+    link.symlink_to(secret)
+    os.lchown(link, ALICE.uid, ALICE.gid)
+    store = atomic_store.open(link / "state.json", 0, **options)
+    for act in (store.commit, lambda: store.update(lambda value: value)):
+        with pytest.raises(PermissionError, match=f"symbolic link of user {ALICE.uid}"):
+            act()
+    assert os.listdir(secret) == []
+
+
 def test_strangers_file_in_a_sticky_directory_is_not_replaced(sticky: Path) -> None:
     """The sticky bit keeps others from replacing a file; the commit says so with the path and leaves no temp."""
     path = make(sticky / "state.json", ALICE, 0o644)

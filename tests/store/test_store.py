@@ -773,7 +773,7 @@ def test_lock_that_is_taken_by_another_store_times_out(path: Path) -> None:
     second = atomic_store.open(path, default=2, lock=0)
 
     def commits() -> None:
-        with pytest.raises(LockTimeout, match=r"value\.json"):
+        with pytest.raises(LockTimeout, match=r"value\.json.*another thread of this program holds"):
             second.commit()
 
     with first, ThreadPoolExecutor(1) as other:
@@ -1005,3 +1005,27 @@ def test_format_that_a_subclass_sets_first_is_settled_later(path: Path) -> None:
     store = Early()
     store.commit()
     assert path.read_bytes() == b"1"
+
+
+@pytest.mark.parametrize("options", [{}, {"lock": True}, {"on_conflict": "raise"}], ids=repr)
+def test_subclass_with_a_value_of_its_own_sees_every_new_one(path: Path, options: dict[str, Any]) -> None:
+    """A subclass whose `value` is a property of its own, as 0.0.1 allowed, gets what each operation makes the value."""
+
+    class Own(AtomicStore[Any]):
+        @property
+        def value(self) -> Any:
+            return self._own
+
+        @value.setter
+        def value(self, value: Any) -> None:
+            self._own = value
+
+    store = Own(path, default={"n": 0}, **options)
+    with store:
+        store.value["n"] += 1
+    assert store.update(lambda value: {"n": value["n"] + 1}) == store.value == {"n": 2}
+    store.value = {"n": 3}
+    store.commit()
+    assert atomic_store.open(path).value == store.reload() == {"n": 3}
+    store.delete()
+    assert store.value == {"n": 0}

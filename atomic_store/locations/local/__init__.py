@@ -24,11 +24,13 @@ from ._tempfile import (
     fitted,
     fsync,
     link,
+    missing_directory,
     new_digest,
     pieces,
     replace,
     split,
     unlink,
+    unwritable_directory,
 )
 
 TYPE_CHECKING = False
@@ -209,7 +211,7 @@ class LocalFile(Location):
         """
         lock = None
         try:
-            lock = _lock.acquire(self.find, timeout, self.given, self.mode)
+            lock = _lock.acquire(self.find, self.require_safe, timeout, self.given, self.mode)
             if not self._cleaned:
                 try:
                     _lock.clean(self.real())
@@ -835,21 +837,3 @@ def _walk(directory: str) -> str:
             done = "/"
         parts += target.split("/")[::-1]
     return done or "."
-
-
-# --- errors that name what is wrong ----------------------------------------------------------------------------------
-
-
-def missing_directory(error: OSError, directory: str, given: "Any") -> OSError:
-    """Return the error for a directory that does not exist."""
-    why = f"the directory {directory.rstrip('/') or '/'!r} does not exist"
-    if os.fsdecode(given).startswith("~"):
-        why += "; '~' is not expanded: use os.path.expanduser()"
-    return explained(error, why)
-
-
-def unwritable_directory(error: OSError, directory: str) -> OSError:
-    """Return the error for a directory in which no file can be created."""
-    return explained(
-        error, f"the directory {directory.rstrip('/') or '/'!r} must be writable: a commit puts a new file there"
-    )

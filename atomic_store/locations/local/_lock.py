@@ -23,13 +23,16 @@ from ._tempfile import (
     SAFE_OPEN_FLAGS,
     WOULD_BLOCK,
     Descriptor,
+    Directory,
     explained,
     fitted,
     flock,
     hidden,
     keep_owner,
+    missing_directory,
     split,
     unlock,
+    unwritable_directory,
 )
 
 TYPE_CHECKING = False
@@ -120,12 +123,17 @@ if hasattr(os, "register_at_fork"):
 
 
 def acquire(
-    find: "Callable[[], tuple[str, os.stat_result | None]]", timeout: float | None, name: "Any", mode: int | None
+    find: "Callable[[], tuple[str, os.stat_result | None]]",
+    require_safe: "Callable[[Directory, os.stat_result], None]",
+    timeout: float | None,
+    name: "Any",
+    mode: int | None,
 ) -> "SidecarLock":
     """Acquire the lock of the file that find() returns, waiting `timeout` seconds, None for ever.
 
     Args:
         find: returns the real path and the status of the data file; asked again once locked, for links can move meanwhile.
+        require_safe: raises if the path to an open directory leads over a symlink that another user may have planted.
         timeout: seconds, 0 tries once.
         name: the path as the program spelled it, for messages.
         mode: permission bits of a first sidecar where there is no data file to follow.
@@ -141,7 +149,7 @@ def acquire(
         lock = SidecarLock()
         try:
             lock.path = hidden(real, ".lock")
-            _open(lock, real, data, name, mode)
+            _open(lock, real, data, require_safe, name, mode)
             lock.key = _identity(os.fstat(lock.fd()), lock.path, name)
             _wait(lock, deadline, name, timeout)
             if find()[0] == real and _is_still(lock):
@@ -184,39 +192,70 @@ def is_held(real: str) -> bool:
     return (status.st_dev, status.st_ino) in [lock.key for lock in mine]
 
 
-def _open(lock: "SidecarLock", real: str, data: "os.stat_result | None", name: "Any", mode: int | None) -> None:
+def _open(
+    lock: "SidecarLock",
+    real: str,
+    data: "os.stat_result | None",
+    require_safe: "Callable[[Directory, os.stat_result], None]",
+    name: "Any",
+    mode: int | None,
+) -> None:
     """Open the sidecar, or create it; then let it follow the data file.
 
     Opened first and created only if missing: O_CREAT on another user's file in a sticky directory
     fails (proc(5), protected_regular). O_NOFOLLOW: in such a directory the name may be planted.
     """
-    try:
-        while True:
+    while True:
+        try:
+            lock.open(lock.path, os.O_RDWR | SAFE_OPEN_FLAGS)
+        except FileNotFoundError:
             try:
-                lock.open(lock.path, os.O_RDWR | SAFE_OPEN_FLAGS)
-            except FileNotFoundError:
-                try:
-                    lock.open(lock.path, CREATE, 0o666 if mode is None else mode)
-                except FileExistsError:  # another process was faster: open its sidecar
-                    continue
-            except PermissionError:
-                if data is None or data.st_uid != os.geteuid() or not _replace(lock, data):
-                    raise
-            break
-    except OSError as error:
-        raise _refused(error, lock.path, real, name) from error
+                _create(lock, split(real)[0], require_safe, name, mode)
+            except FileExistsError:  # another process was faster: open its sidecar
+                continue
+        except OSError as error:
+            if (
+                isinstance(error, PermissionError)
+                and data is not None
+                and data.st_uid == os.geteuid()
+                and _replace(lock, data)
+            ):
+                break
+            raise _refused(error, lock.path, name) from error
+        break
     _follow_data(lock, data)
 
 
-def _refused(error: OSError, sidecar: str, real: str, name: "Any") -> "LockError | OSError":
+def _create(
+    lock: "SidecarLock",
+    path: str,
+    require_safe: "Callable[[Directory, os.stat_result], None]",
+    name: "Any",
+    mode: int | None,
+) -> None:
+    """Create the sidecar, as any new file, only in a directory to which no other user's symlink may have led."""
+    directory = Directory(path)
+    try:
+        require_safe(directory, directory.begin(False))
+        sidecar = directory.prefix + split(lock.path)[1]
+        try:
+            lock.open(sidecar, CREATE, 0o666 if mode is None else mode, directory.dir_fd)
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+                raise
+            raise unwritable_directory(error, path, f"lock= puts the file {lock.path!r} there") from error
+    except FileNotFoundError as error:
+        raise missing_directory(error, path, name) from error
+    finally:
+        directory.close()
+
+
+def _refused(error: OSError, sidecar: str, name: "Any") -> "LockError | OSError":
     if error.errno in (errno.ELOOP, errno.EMLINK):  # EMLINK: FreeBSD's answer to O_NOFOLLOW
         return LockError(
             f"cannot lock {name!r}: {sidecar!r} should be a plain file and is a symbolic link; "
             "find out who made it, then remove it"
         )
-    directory = split(real)[0].rstrip("/") or "/"
-    if isinstance(error, FileNotFoundError):
-        return explained(error, f"the directory {directory!r} does not exist")
     return explained(error, f"lock= needs the file {sidecar!r} beside the data, for programs that may write both")
 
 
@@ -310,9 +349,8 @@ def _wait(lock: "SidecarLock", deadline: float | None, name: "Any", timeout: flo
         if deadline is not None:
             left = deadline - time.monotonic()
             if left <= 0:
-                raise LockTimeout(
-                    f"cannot lock {name!r}: another program or thread holds {lock.path!r}, after {timeout} s too"
-                )
+                holder = "thread of this program" if rivals else "program"
+                raise LockTimeout(f"cannot lock {name!r}: another {holder} holds {lock.path!r}, after {timeout} s too")
             delay = min(delay, left)
         time.sleep(delay)
         delay = min(2 * delay, LONGEST_DELAY)

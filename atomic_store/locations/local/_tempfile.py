@@ -619,6 +619,19 @@ def explained(error: "AttributeError | OSError", why: str) -> OSError:
     return OSError(error.errno, f"{error.strerror}: {why}", *names)
 
 
+def missing_directory(error: OSError, directory: str, given: "Any") -> OSError:
+    """Return the error for a directory that does not exist."""
+    why = f"the directory {directory.rstrip('/') or '/'!r} does not exist"
+    if os.fsdecode(given).startswith("~"):
+        why += "; '~' is not expanded: use os.path.expanduser()"
+    return explained(error, why)
+
+
+def unwritable_directory(error: OSError, directory: str, what: str = "a commit puts a new file there") -> OSError:
+    """Return the error for a directory in which no file can be created."""
+    return explained(error, f"the directory {directory.rstrip('/') or '/'!r} must be writable: {what}")
+
+
 def new_digest() -> "Any":
     """Begin a digest of a file's content: BLAKE2b, the fastest strong one in hashlib."""
     return _blake2b(digest_size=32)

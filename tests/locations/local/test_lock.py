@@ -447,6 +447,28 @@ def test_sidecar_that_can_only_be_read_is_refused(path: Path, monkeypatch: pytes
     assert is_free(path)
 
 
+@pytest.mark.parametrize("options", [{}, {"lock": True}, {"on_conflict": "raise"}], ids=repr)
+def test_directory_is_named_where_it_is_what_is_wrong(
+    options: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Missing, it does not exist, with a hint where the path begins with ~; closed, it must be writable, a lock or not."""
+    monkeypatch.chdir(tmp_path)
+    for path, said in (("no/state.json", "directory '.*/no' does not exist"), ("~/state.json", r"expanduser\(\)")):
+        with pytest.raises(FileNotFoundError, match=said) as caught:
+            atomic_store.open(path, 1, **options).commit()
+        assert caught.value.filename == path
+
+    def refuse(name: str, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        if flags & os.O_CREAT:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), name)
+        return os.open(name, flags, mode, dir_fd=dir_fd)
+
+    monkeypatch.setattr(seams.tempfile, "os", Scripted(open=refuse))
+    with pytest.raises(PermissionError, match=f"directory '{tmp_path}' must be writable") as denied:
+        atomic_store.open("state.json", 1, **options).commit()
+    assert denied.value.filename == "state.json"
+
+
 def test_system_without_owners_and_flags_locks_as_well(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the module os has no owners, no directories to sync and no fork, as on Windows, the lock still excludes."""
     for name in ("O_DIRECTORY", "fchown", "register_at_fork"):
@@ -1055,7 +1077,7 @@ def test_stopped_holder_is_waited_for_no_longer_than_asked(path: Path) -> None:
     with Program(HOLD, path) as holder:
         assert holder.hear() == "held"
         holder.signal(signal.SIGSTOP)
-        with pytest.raises(LockTimeout), atomic_store.open(path, 0, lock=0.05):
+        with pytest.raises(LockTimeout, match="another program holds"), atomic_store.open(path, 0, lock=0.05):
             pass
         holder.signal(signal.SIGCONT)
         holder.say()
