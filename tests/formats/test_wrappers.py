@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import copy
 import gzip
 import hmac
 import io
@@ -912,3 +913,25 @@ def test_compressed_file_is_a_file_of_io(method: str) -> None:
     """What a format inside a wrapper writes to and reads from takes io's own wrappers, as any raw file does."""
     content = written("text " * 100, Compressed(Wrapped(), method))
     assert read(content, Compressed(Wrapped(), method)) == "text " * 100
+
+
+@pytest.mark.parametrize(
+    "format",
+    [
+        *(Compressed("json", method, 1) for method in METHODS if method != "zstd"),
+        Compressed(Verified("pickle"), "xz"),
+        Compressed("auto"),
+        Signed("pickle", KEY, "here"),
+        Versioned("json", 1, {0: str}),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("transfer", [lambda wrapper: pickle.loads(pickle.dumps(wrapper)), copy.deepcopy, copy.copy])
+def test_wrapper_sent_to_another_process_still_works(format: Any, transfer: Callable[[Any], Any], tmp_path: Path) -> None:
+    """A wrapper that was pickled or copied writes and reads the same files as the original."""
+    path, again = tmp_path / "value.json", transfer(format)
+    assert repr(again) == repr(format)
+    with atomic_store.open(path, default={"a": [1]}, format=again):
+        pass
+    assert atomic_store.open(path, format=format).value == {"a": [1]}
+    assert atomic_store.open(path, format=again).value == {"a": [1]}

@@ -60,6 +60,16 @@ class Wrapper:
     def __repr__(self) -> str:
         return f"<{self.label}>"
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what pickle and copy keep: not the codec, because it refers to a module."""
+        return self.__dict__ | {"_inner": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Resolve the inner format again. Raises what the constructor raises."""
+        self.__dict__.update(state)
+        if not self.goes_by_path:
+            self._inner = resolve(self.format)
+
     @property
     def goes_by_path(self) -> bool:
         """Whether the suffix of the store's path decides about the format inside."""

@@ -52,6 +52,15 @@ class Compressed(Wrapper):
         self.max_size = max_size
         self._compressor, self._decompressor = _find(method, level)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what pickle and copy keep: not the compressor, because it is a local function."""
+        return super().__getstate__() | {"_compressor": None, "_decompressor": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Find format and compressor again. Raises what the constructor raises."""
+        super().__setstate__(state)
+        self._compressor, self._decompressor = _find(self.method, self.level)
+
     @property
     def label(self) -> str:
         """The name of the format in error messages."""
