@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -150,7 +151,7 @@ def apart() -> list[str]:
 @nox.session(python=OLDEST)
 def packages(session: nox.Session) -> None:
     """Build the sdist from an empty clone, the wheel from the sdist, and compare what they hold with what is committed."""
-    install(session, "build", "hatchling")
+    install(session, "build", "hatchling", "hatch-fancy-pypi-readme")
     source = scratch(session, "source")
     clone(session, source)
     shutil.rmtree(DIST, ignore_errors=True)
@@ -169,6 +170,11 @@ def packages(session: nox.Session) -> None:
     ]
     if lacking or strangers:
         fail(session, f"the wheel lacks {lacking}, and should not hold {strangers}")
+    with zipfile.ZipFile(wheel(session)) as archive:
+        (metadata,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        dead = re.findall(r"\]\((?!https?://|#)[^)]*\)", archive.read(metadata).decode())
+    if dead:
+        fail(session, f"links that lead nowhere on the page of a package index: {dead}")
     note(f"{sdist.name}, {Path(wheel(session)).name}")
 
 
@@ -250,7 +256,7 @@ def offline(session: nox.Session) -> None:
     session.run(*pip, "wheel", *constrained, "--wheel-dir", str(place / "wheel"), f"{wheel(session)}[{EXTRAS}]")
     session.run(*pip, "download", *constrained, "--dest", str(place / "sdist"), "--no-deps", str(sdist))
     # What the sdist, and that of atomicwrites, are built with.
-    needed = ("atomicwrites", "hatchling", "setuptools", "wheel")
+    needed = ("atomicwrites", "hatch-fancy-pypi-readme", "hatchling", "setuptools", "wheel")
     session.run(*pip, "download", "--dest", str(place / "sdist"), *needed)
     for name, wanted in (("wheel", f"atomic-store[{EXTRAS}]"), ("sdist", "atomic-store")):
         environment, ran = place / f"{name}-environment", place / f"{name}-run"
