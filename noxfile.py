@@ -537,10 +537,11 @@ def mutants_all(session: nox.Session) -> None:
 
 @nox.session(name="attacks-long", python=False)
 def attacks_long(session: nox.Session) -> None:
-    """Run the attacks on system calls, races and a public directory at length."""
+    """Run the attacks on system calls, races, a public directory and edited documents at length."""
     attack(session, "outside", "--long")
     attack(session, "races", "--seconds", "60")
     attack(session, "two_users", "--seconds", "120")
+    attack(session, "edits")
     keep_results(["outside", "races", "two_users"])
 
 

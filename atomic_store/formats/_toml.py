@@ -16,8 +16,10 @@ file is {}, and one of ten places where a file may be cut leaves valid TOML.
 from __future__ import annotations
 
 import tomllib
+from copy import deepcopy
 
 import tomlkit
+from tomlkit.items import Table
 
 from ._difference import difference
 from ._plain import to_builtins
@@ -25,6 +27,7 @@ from ._read_back import EDITED, require_same
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
 label = "toml"
@@ -45,9 +48,30 @@ def dump(value: Any, file: Any, **kwargs: Any) -> None:
     Raises:
         FormatError: the value would come back as another one, or not at all.
     """
-    text = tomlkit.dumps(value, **kwargs)
+    text = tomlkit.dumps(_with_emptied(value), **kwargs)
     require_same(to_builtins(value, lists=True), lambda: _plain(text), label, EDITED)
     file.write(text)
+
+
+def _with_emptied(value: Any) -> Any:
+    """Return the value, or a copy in which each table that has lost its last part is written as `name = {}`.
+
+    tomlkit does not write a table without a header of its own, such as `a` in `a.b = 1` or `[a.b]`, if nothing is in it.
+    """
+    if not isinstance(value, dict) or not any(_emptied(value)):
+        return value
+    value = deepcopy(value)
+    for parent, key in list(_emptied(value)):
+        parent[key] = tomlkit.inline_table()
+    return value
+
+
+def _emptied(part: Any) -> Iterator[tuple[Any, Any]]:
+    for key, item in part.items() if isinstance(part, dict) else enumerate(part):
+        if isinstance(item, Table) and not item and item.is_super_table():
+            yield part, key
+        elif isinstance(item, dict | list):
+            yield from _emptied(item)
 
 
 def load(file: Any) -> Any:

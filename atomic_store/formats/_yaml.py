@@ -132,7 +132,26 @@ class Constructor(RoundTripConstructor):
 
 
 class Emitter(RoundTripEmitter):
-    """ruamel.yaml's own, without two ways in which it writes what it cannot read."""
+    """ruamel.yaml's own, without some ways in which it writes what it cannot read."""
+
+    def expect_node(self, root: bool = False, *args: Any, **kwargs: Any) -> None:
+        """Write a part. Of a list or mapping without items the brackets stay inside the parent, and its comments too.
+
+        ruamel.yaml writes the comments first and then the brackets at the left margin, or the next part on their line.
+        """
+        event: Any = self.event
+        empty = self.check_empty_sequence() or self.check_empty_mapping()
+        if root and event.comment:  # before a list in brackets ruamel.yaml looks for the indent of a parent
+            self.write_pre_comment(event)
+            event.comment = [event.comment[0], None]
+        elif empty and event.comment:
+            if event.comment[0]:  # the one at the end of the parent's line
+                self.events[0].comment = [event.comment[0], None]
+            event.flow_style = bool(event.comment[1])  # indents the brackets after comments on lines of their own
+            event.comment = [None, event.comment[1]]
+        super().expect_node(root, *args, **kwargs)
+        if empty:
+            self.no_newline = False
 
     def analyze_scalar(self, scalar: Any) -> Any:
         """Return how a text may be written: one with a NEL (U+0085) in double quotes only, because it is a line break."""

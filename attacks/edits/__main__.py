@@ -101,8 +101,8 @@ def main() -> int:
     failed = False
     for format in DOCUMENTS:
         with without_reading_back():
-            _, seen = attack(format, 300, given.seed)
-        print(f"{format} without the read-back: {len(seen)} of 300 edits come back wrong")
+            _, seen = attack(format, 2000, given.seed)
+        print(f"{format} without the read-back: {len(seen)} of 2000 edits come back wrong")
         outcomes, wrong = attack(format, given.edits, given.seed)
         print(f"{format}: {dict(outcomes)}, {len(wrong)} wrong")
         print(*wrong[:20], sep="\n")
