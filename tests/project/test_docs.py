@@ -18,6 +18,7 @@ from support import ROOT, require, require_ecosystem
 
 PAGES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md") if "_build" not in path.parts)
 DOCUMENTS = ["README.md", *PAGES]
+CHECKS = ROOT / "tests" / "project" / "pages"
 OTHERS = ["CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]
 
 # These need a server, which has the bucket that they speak of.
@@ -123,11 +124,17 @@ def read(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
 
 
+def with_checks(name: str) -> str:
+    """Return a document and, after it, the blocks that check what its code has done: no reader needs to see those."""
+    checks = CHECKS / Path(name).relative_to("docs") if name.startswith("docs/") else CHECKS / name
+    return f"{read(name)}\n{checks.read_text(encoding='utf-8') if checks.exists() else ''}"
+
+
 @pytest.mark.parametrize("name", [name for name in DOCUMENTS if name not in ON_S3 | WITHOUT_CODE])
 def test_documentation_shows_no_code_that_fails(name: str, tmp_path: Path) -> None:
     """All Python blocks of a document run in order, in an empty directory, to their end and without a warning."""
-    require_ecosystem(*(module for module in ("numpy",) if f"import {module}" in read(name)))
-    execute(Path(name).stem, read(name), tmp_path)
+    require_ecosystem(*(module for module in ("numpy",) if f"import {module}" in with_checks(name)))
+    execute(Path(name).stem, with_checks(name), tmp_path)
 
 
 @pytest.mark.parametrize("name", sorted(ON_S3))
@@ -137,7 +144,13 @@ def test_documentation_of_s3_shows_no_code_that_fails(name: str, ministack: Serv
         require(find_spec("s3dictionary"), NEEDED)
     empty_bucket(ministack, "state-persist")
     with world(ministack.url):
-        execute(Path(name).stem, read(name), tmp_path)
+        execute(Path(name).stem, with_checks(name), tmp_path)
+
+
+def test_no_check_is_left_behind() -> None:
+    """What is run after a document belongs to one that is there and is run."""
+    checks = {path.relative_to(CHECKS).as_posix() for path in CHECKS.rglob("*.md")}
+    assert checks <= {page.removeprefix("docs/") for page in set(PAGES) - WITHOUT_CODE}
 
 
 def test_no_document_claims_to_have_no_code_that_has_some() -> None:
