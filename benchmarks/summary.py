@@ -131,7 +131,7 @@ def locks(data: Results, _: Machines) -> str:
         f"throughput of `flock(2)` by hand. The longest wait was "
         f"{figure(statistics.median(contention.column(ours, 'longest_ms')), 0)} ms, with filelock "
         f"{figure(statistics.median(contention.column(of['rounds']['filelock'], 'longest_ms')), 0)} ms. Without any option "
-        f"{figure(without, 0)} of {of['processes'] * of['increments']} increments are lost."
+        f"{figure(without, 0)} of {of['processes'] * of['increments']:,} increments are lost."
     )
 
 

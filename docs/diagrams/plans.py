@@ -53,12 +53,12 @@ def floor_plan() -> Canvas:
     plan.box(90, 4, 180, 42, "cli/", "the command line", named=True)
     plan.arrow((180, 48), (180, 70))
     plan.box(90, 72, 180, 42, "__init__.py", "open, and the names", kind="good", named=True)
-    rooms = (("mapping", "open_dict"), ("writing", "atomic_write"), ("checking", "check"), ("testing/", "for tests"))
-    for number, room in enumerate(rooms):
-        x = 2 + number * 90
-        plan.arrow((135 + number * 30, 116), (x + 43, 144))
-        plan.box(x, 146, 86, 42, *room, named=True)
-        plan.arrow((x + 43, 190), (135 + number * 30, 218))
+    rooms = ((1, 82, "mapping", "open_dict"), (87, 104, "writing", "atomic_write"), (195, 82, "checking", "check"),
+             (281, 78, "testing/", "for tests"))  # fmt: skip
+    for number, (x, width, *room) in enumerate(rooms):
+        plan.arrow((135 + number * 30, 116), (x + width / 2, 144))
+        plan.box(x, 146, width, 42, *room, named=True)
+        plan.arrow((x + width / 2, 190), (135 + number * 30, 218))
     plan.box(90, 220, 180, 42, "store.py", "AtomicStore", named=True)
     plan.arrow((150, 264), (90, 292))
     plan.arrow((210, 264), (270, 292))

@@ -71,6 +71,12 @@ def test_installed_format_is_used_by_name(python: Path, tmp_path: Path) -> None:
         assert lines == ['{"station": "Z\\u00fcrich", "degrees": 21.5}'] * count
 
 
+def test_installed_format_is_found_by_its_suffix(python: Path, tmp_path: Path) -> None:
+    """`format="auto"` takes the suffix that the plugin brings."""
+    run(python, "import atomic_store; atomic_store.open('a.jsonl', [{}, {}], 'auto').commit()", tmp_path)
+    assert (tmp_path / "a.jsonl").read_text(encoding="utf-8") == "{}\n{}\n"
+
+
 def test_installed_format_keeps_the_contract(python: Path, tmp_path: Path) -> None:
     """Each test that the plugin ships holds in the environment that its users have."""
     shutil.copy(PLUGIN / "tests" / "test_jsonl.py", tmp_path)
