@@ -94,44 +94,34 @@ def cron(data: Results, _: Machines) -> str:
         return figure(1000 * statistics.median(turn["wall"] for turn in rounds[name]), 0)
 
     return (
-        f"A whole cron job (start Python, load a list, append, commit) takes {wall(startup.OURS)} ms. Starting Python alone "
-        f"takes {wall(startup.NOTHING)} ms. The same job takes {wall(startup.FLOOR)} ms with `json` and `os.replace` by "
-        f"hand, {wall(startup.ORIGINAL)} ms with atomic-store 0.0.1 and {wall('sqlite3 WAL FULL')} ms with sqlite3."
+        f"A whole cron job (start Python, load a list, append, commit) takes {wall(startup.OURS)} ms, with `json` and "
+        f"`os.replace` by hand {wall(startup.FLOOR)} ms, with atomic-store 0.0.1 {wall(startup.ORIGINAL)} ms and with "
+        f"sqlite3 {wall('sqlite3 WAL FULL')} ms, of which Python itself takes {wall(startup.NOTHING)} ms to start."
     )
 
 
 def loading(data: Results, _: Machines) -> str:
-    """Return what a large value takes to load and to dump."""
+    """Return what a large value takes to load."""
     of = data["large"]
 
-    def times(name: str, action: str) -> str:
-        return figure(large.ratio_of(of, name, action))
-
-    def memory(name: str) -> str:
-        return figure(large.peak_of(of, name, "dump"), 0)
+    def times(name: str) -> str:
+        return figure(large.ratio_of(of, name, "load"))
 
     return (
-        f"Loading {of['bytes'] / 1e6:g} MB of JSON takes {times('atomic_store', 'load')} times the time of `json.load` on "
-        f"Python 3.11 and {times('atomic_store, 3.13', 'load')} times on 3.13. A pickle takes "
-        f"{times('atomic_store, pickle', 'load')} and {times('atomic_store, pickle, 3.13', 'load')} times the time of "
-        f"`pickle.load`. Committing the JSON takes {times('atomic_store', 'dump')} times the time of `json.dumps` and one "
-        f"write. It needs {memory('atomic_store')} MiB of additional memory, where `json.dumps` needs "
-        f"{memory(large.base_of('atomic_store'))} MiB."
+        f"Loading {of['bytes'] / 1e6:g} MB of JSON takes {times('atomic_store')} times the time of `json.load` on Python "
+        f"3.11 and {times('atomic_store, 3.13')} times on 3.13."
     )
 
 
 def locks(data: Results, _: Machines) -> str:
     """Return what many writers get done."""
     of = data["contention"]
-    ours = of["rounds"]["atomic_store lock=True"]
     without = statistics.median(contention.column(of["rounds"]["atomic_store, no option"], "lost"))
     return (
         f"{of['processes']} processes that increment one counter {of['increments']} times each lose nothing with "
-        f"`lock=True`. They reach {figure(contention.compared(of, 'atomic_store lock=True', 'per_second'))} times the "
-        f"throughput of `flock(2)` by hand. The longest wait was "
-        f"{figure(statistics.median(contention.column(ours, 'longest_ms')), 0)} ms, with filelock "
-        f"{figure(statistics.median(contention.column(of['rounds']['filelock'], 'longest_ms')), 0)} ms. Without any option "
-        f"{figure(without, 0)} of {of['processes'] * of['increments']:,} increments are lost."
+        f"`lock=True`, at {figure(contention.compared(of, 'atomic_store lock=True', 'per_second'))} times the throughput of "
+        f"`flock(2)` by hand; without a lock {figure(without, 0)} of {of['processes'] * of['increments']:,} increments are "
+        "lost."
     )
 
 
