@@ -25,8 +25,9 @@ Record = Callable[[str, object], None]
 def demand(kind: Kind, directory: Path, record: Record, errors: tuple[str, ...], **how: bool) -> None:
     """Sweep with each of the errors; every sweep must have failed the same calls, at least one, and found no flaw."""
     points = {}
+    outcomes = outcome(kind, directory / "rehearsal")
     for error in errors:
-        points[error], flaws = sweep(kind, directory / error, getattr(errno, error), **how)
+        points[error], flaws = sweep(kind, directory / error, getattr(errno, error), outcomes=outcomes, **how)
         assert not flaws, f"{kind.name}, {error}: " + "\n".join(flaws)
     record("fault points", sum(points.values()))
     assert min(points.values()) > 0

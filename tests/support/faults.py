@@ -21,7 +21,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from itertools import count
 from pathlib import Path
 from types import BuiltinFunctionType
@@ -387,14 +387,20 @@ class System:
         return partial(self._attack.call, name, real)
 
 
+@cache
+def speak_to_the_kernel(_: int) -> list[Any]:
+    """The modules of locations that use `os`, looked for once for each number of modules that are loaded."""
+    ours = [module for name, module in sys.modules.items() if name.startswith("atomic_store.locations")]
+    return [module for module in ours if hasattr(module, "os")]
+
+
 @contextmanager
 def attacked(attack: Attack, *others: Any) -> Iterator[None]:
     """Put the attack between the operating system and all the modules of locations (and `others` with an `os`)."""
-    ours = [module for name, module in sys.modules.items() if name.startswith("atomic_store.locations")]
+    system = System(attack)
     with ExitStack() as patches:
-        for module in [*ours, *others]:
-            if hasattr(module, "os"):
-                patches.enter_context(mock.patch.object(module, "os", System(attack)))
+        for module in [*speak_to_the_kernel(len(sys.modules)), *others]:
+            patches.enter_context(mock.patch.object(module, "os", system))
         patches.enter_context(mock.patch.object(fcntl, "flock", partial(attack.call, "flock", fcntl.flock)))
         yield
 
@@ -522,10 +528,19 @@ def outcome(kind: Kind, directory: Path) -> tuple[bytes | None, bytes | None]:
 
 
 def sweep(
-    kind: Kind, directory: Path, errno: int, *others: Any, lasting: bool = False, short: bool = False
+    kind: Kind,
+    directory: Path,
+    errno: int,
+    *others: Any,
+    outcomes: tuple[bytes | None, bytes | None] | None = None,
+    lasting: bool = False,
+    short: bool = False,
 ) -> tuple[int, list[str]]:
-    """Fail each system call of `kind` in turn; give the number of calls that were failed, and all the flaws found."""
-    old, new = outcome(kind, directory / "rehearsal")
+    """Fail each system call of `kind` in turn; give the number of calls that were failed, and all the flaws found.
+
+    Who sweeps the same kind again gives its outcomes: to collect the garbage for a rehearsal takes longer than a sweep.
+    """
+    old, new = outcomes or outcome(kind, directory / "rehearsal")
     found: list[str] = []
     for turn in count(1):
         witness = Witness(kind.prepare(directory / str(turn)), old, new)
