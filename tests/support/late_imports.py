@@ -247,8 +247,9 @@ def s3_acts(store: Any, case: dict[str, Any], path: str) -> dict[str, str]:
     do("refused value", commit, lambda: None)
     service.poke(None)
     do("reload of nothing", store.reload)
-    do("large", commit, {"text": "x" * (9 << 20)})
-    do("large reload", store.reload)
+    if case.get("format") != "yaml":  # which takes 20 s for that, and packed it goes in one piece
+        do("large", commit, {"text": "x" * (9 << 20)})
+        do("large reload", store.reload)
     do("delete", store.delete)
     for status, code in ((403, "AccessDenied"), (404, "NoSuchBucket"), (412, "PreconditionFailed"), (400, "InvalidRequest")):
         service.refuse = status, code
