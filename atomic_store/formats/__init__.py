@@ -1,10 +1,9 @@
 """Seam 1, value <-> bytes: from what the user passes as `format` to a codec."""
 
-import io
 import os
 import sys
 
-from ..errors import AtomicStoreError, FormatError, LoadError, MissingLibraryError, complete, describe, refusal
+from ..errors import AtomicStoreError, LoadError, complete, describe, refusal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,22 +34,17 @@ def resolve(format: "Any" = None, is_binary: bool | None = None, type: "Any" = N
         FormatError: it is no format, or no name of one.
         MissingLibraryError: it is one whose package cannot be used here.
     """
-    if format is None and is_binary is None and type is None and "json" in _codecs:
-        return _codecs["json"]  # what most programs ask for; a codec keeps nothing of its store
-    if is_binary not in (None, True, False):
-        raise FormatError(f"is_binary should be None, True or False, not {is_binary!r}")
-    name = _name(format)
-    if isinstance(name, str) and name in NAMES and is_binary is None:
-        codec = Codec(_builtin(name))
-        if name == "json":
-            _codecs[name] = codec
-    else:
-        from ._foreign import adapt
+    is_json = format is None or format is sys.modules.get("json") or (isinstance(format, str) and format == "json")
+    if is_json and is_binary is None:
+        if "json" not in _codecs:
+            from . import _json
 
-        given, label = name, None
-        if isinstance(name, str):
-            given, label = _named(name), name
-        codec = Codec(adapt(given, is_binary, label))
+            _codecs["json"] = Codec(_json)
+        codec = _codecs["json"]  # a codec keeps nothing of its store
+    else:
+        from . import _registry, _streams
+
+        codec = Codec(_registry.find(format, is_binary, NAMES), _streams)
     if type is None:
         return codec
     from ._typed import TypedCodec
@@ -63,19 +57,6 @@ def goes_by_path(format: "Any") -> bool:
     return format == "auto" if isinstance(format, str) else getattr(format, "goes_by_path", False) is True
 
 
-def _name(format: "Any") -> "Any":
-    """Return the name that `format` means, or the object itself that brings its own functions."""
-    if format is None:
-        return "json"
-    if isinstance(format, str):
-        return format
-    # A module as it is means the format of its name: ours is faster and finds more damage.
-    for name in ("json", "pickle", "bson"):
-        if format is sys.modules.get(name):
-            return name
-    return format
-
-
 def plain(value: "Any") -> "Any":
     """Return what a format has loaded in built-in types, where it has classes of its own for them, as for YAML and TOML."""
     from ._plain import to_builtins
@@ -83,55 +64,7 @@ def plain(value: "Any") -> "Any":
     return to_builtins(value)
 
 
-def _named(name: str) -> "Any":
-    """Return the format of this name, built in or added by an installed package."""
-    if name in NAMES:
-        return _builtin(name)
-    from . import _installed
-
-    return _installed.by_name(name, NAMES)
-
-
-def _builtin(name: str) -> "Any":
-    """Return the module of a built-in name."""
-    try:
-        module = _module(name)
-        if NAMES[name] is not None:
-            module.public()  # its package is there
-        return module
-    except MissingLibraryError:
-        raise
-    except ImportError as error:
-        package = NAMES[name]
-        if package is None:
-            raise  # of the standard library: no package to install is missing
-        raise MissingLibraryError(
-            f'format "{name}" needs the package {package}: pip install "atomic-store[{name}]" ({error})'
-        ) from error
-
-
 _codecs: "dict[str, Codec]" = {}
-
-
-def _module(name: str) -> "Any":
-    # Literal imports: programs that freeze a package (PyInstaller, cx_Freeze, Nuitka) look for them.
-    found: Any
-    match name:
-        case "json":
-            from . import _json as found
-        case "pickle":
-            from . import _pickle as found
-        case "bson":
-            from . import _bson as found
-        case "yaml":
-            from . import _yaml as found
-        case "toml":
-            from . import _toml as found
-        case "msgpack":
-            from . import _msgpack as found
-        case _:
-            from . import _cbor as found
-    return found
 
 
 class Codec:
@@ -139,13 +72,14 @@ class Codec:
 
     Args:
         module: has `label`, `text`, `objects`, `streams`, `damage`, dump(), load() and public().
+        files: the module with the files that it writes to and reads from; None: it is JSON, which needs none.
     """
 
-    def __init__(self, module: "Any") -> None:
+    def __init__(self, module: "Any", files: "Any" = None) -> None:
         self.module = module
+        self._files = files
         self.label: str = module.label
         self.objects: bool = module.objects
-        self._write = getattr(module, "write", None)
         global _gc
         if _gc is None:
             import gc as _gc  # now: nothing is imported after open()
@@ -170,10 +104,10 @@ class Codec:
             Exception: whatever the format raises, with a note that names path and format.
         """
         try:
-            if self._write is not None:  # JSON, which needs no more than a write(): every cron job pays for more
-                self._write(value, file, dump_kwargs or {})
+            if self._files is None:
+                self.module.write(value, file, dump_kwargs or {})
             else:
-                self.module.dump(value, Text(file, load_kwargs), **(dump_kwargs or {}))
+                self.module.dump(value, self._files.Text(file, load_kwargs), **(dump_kwargs or {}))
         except Exception as error:
             error.add_note(f"while dumping the value of {file.name!r} with the format {self.label}")
             raise
@@ -188,7 +122,7 @@ class Codec:
         module = self.module
         # Kept for a second look: keywords such as object_hook are functions of the program, and may be what raises.
         keep = bool(load_kwargs) and module.damage is None and not module.streams
-        source = Stream(file) if module.streams else Content(file, keep)
+        source = self._files.Stream(file) if module.streams else Content(file, keep)
         try:
             return _call(source.size, module.load, source, **(load_kwargs or {}))
         except AtomicStoreError as error:
@@ -206,24 +140,6 @@ class Codec:
                 sound = damage is not None and not isinstance(error, damage)
             sound = sound or (keep and _loads(module.load, source))
             raise refusal(error, describe(error), file.name, self.label, source.size, sound) from error
-
-
-class Text:
-    """What a built-in format writes to: takes str as UTF-8, or bytes."""
-
-    __slots__ = ("before", "load_kwargs", "name", "raw")
-
-    encoding = None
-
-    def __init__(self, file: "Any", load_kwargs: "dict[str, Any]") -> None:
-        self.raw: Any = file
-        self.name: Any = file.name
-        self.before: int | None = getattr(file, "before", None)
-        self.load_kwargs: dict[str, Any] = load_kwargs
-
-    def write(self, data: "Any") -> None:
-        """Write all of it."""
-        self.raw.write(data.encode("utf-8") if isinstance(data, str) else data)
 
 
 class Content:
@@ -246,29 +162,6 @@ class Content:
         if not self._keep:
             self._content = b""
         return content
-
-
-class Stream(io.RawIOBase):
-    """The stored bytes as a stream, remembering what reading it has raised: that is no refusal of the format."""
-
-    def __init__(self, file: "Any") -> None:
-        self._file = file
-        self.name: Any = file.name
-        self.size: int | None = file.size
-        self.error: Exception | None = None
-
-    def readable(self) -> bool:
-        """Return True."""
-        return True
-
-    def readinto(self, buffer: "Any") -> int:
-        """Read what comes next into the buffer."""
-        try:
-            size: int = self._file.readinto(buffer)
-        except Exception as error:
-            self.error = error
-            raise
-        return size
 
 
 def _loads(load: "Callable[..., Any]", source: "Any") -> bool:

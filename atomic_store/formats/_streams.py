@@ -1,4 +1,4 @@
-"""The files that a foreign format is given: to write to, to read from, or to seek in. JSON needs less."""
+"""The files that formats are given: to write to, to read from, or to seek in. JSON needs less."""
 
 from __future__ import annotations
 
@@ -12,6 +12,47 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 BUFFER = 1 << 16  # bytes that small writes are collected to: csv writes every field by itself
+
+
+class Text:
+    """What a built-in format writes to: takes str as UTF-8, or bytes."""
+
+    __slots__ = ("before", "load_kwargs", "name", "raw")
+
+    encoding = None
+
+    def __init__(self, file: Any, load_kwargs: dict[str, Any]) -> None:
+        self.raw: Any = file
+        self.name: Any = file.name
+        self.before: int | None = getattr(file, "before", None)
+        self.load_kwargs: dict[str, Any] = load_kwargs
+
+    def write(self, data: Any) -> None:
+        """Write all of it."""
+        self.raw.write(data.encode("utf-8") if isinstance(data, str) else data)
+
+
+class Stream(io.RawIOBase):
+    """The stored bytes as a stream, remembering what reading it has raised: that is no refusal of the format."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self.name: Any = file.name
+        self.size: int | None = file.size
+        self.error: Exception | None = None
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read what comes next into the buffer."""
+        try:
+            size: int = self._file.readinto(buffer)
+        except Exception as error:
+            self.error = error
+            raise
+        return size
 
 
 class DumpFile(io.RawIOBase):
