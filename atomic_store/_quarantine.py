@@ -7,6 +7,7 @@ import sys
 import warnings
 
 from .errors import AtomicStoreError, ConflictError, LoadError, describe, log
+from .locations.local import aside  # noqa: F401  # pyright: ignore[reportUnusedImport]  # set_aside() needs it: loaded now
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from .locations import Finding
+    from .locations.base import Finding
     from .store import Path
 
 

@@ -4,12 +4,14 @@ import io
 import os
 from abc import ABC, abstractmethod
 
-from ..errors import ConflictError, LocationError
+from ..errors import ConflictError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Protocol, Self
+
+    from ._finding import Finding
 
     class Context(Protocol):
         """What `with` needs of the file-giving and lock-giving methods below."""
@@ -191,26 +193,6 @@ class Location(ABC):
         return []
 
 
-class Finding:
-    """The result of probe() for one promise. Creating it raises nothing.
-
-    Attributes:
-        promise: the name of the promise, one word.
-        kept: True if it was seen to be kept, False if not or if it cannot be tried.
-        text: what was seen, for the user.
-    """
-
-    __slots__ = ("kept", "promise", "text")
-
-    def __init__(self, promise: str, kept: bool, text: str) -> None:
-        self.promise: str = promise
-        self.kept: bool = kept
-        self.text: str = text
-
-    def __repr__(self) -> str:
-        return f"<Finding {self.promise}: {'kept' if self.kept else 'NOT kept'}, {self.text}>"
-
-
 class Lock(ABC):
     """A lock that is held until release() or the end of the process."""
 
@@ -249,43 +231,11 @@ def scheme_of(path: "str | bytes | os.PathLike[str] | os.PathLike[bytes]") -> st
     Raises:
         LocationError: no such place can exist.
     """
+    if isinstance(path, bytes) or (isinstance(path, str) and "://" not in path):
+        return "local"
+    from ._urls import refuse_url, scheme_of_url  # at open(): most paths are no URL, and none of the objects that mean one
+
     if isinstance(path, str):
-        scheme, separator, _ = path.partition("://")
-        if separator and _is_scheme(scheme):
-            if scheme.lower() != "s3":
-                raise LocationError(
-                    f"path should be a file's path or a URL that begins with s3://, not {path!r}; "
-                    f"for a local file of this name, write {'./' + path!r}"
-                )
-            return "s3"
-    elif not isinstance(path, bytes):
-        _refuse_url(path)
+        return scheme_of_url(path)
+    refuse_url(path)
     return "local"
-
-
-def _refuse_url(path: "Any") -> None:
-    """Refuse a path object that means a URL: what os.fspath() makes of it is a local path, or a download.
-
-    These are cloudpathlib's, s3path's and universal_pathlib's objects, and pathlib.Path("s3://bucket/key").
-    """
-    text = str(path)
-    scheme, separator, rest = text.partition(":/")
-    if type(path).__module__.partition(".")[0] == "pathlib":
-        if separator and scheme.lower() == "s3":  # pathlib makes one slash of the two
-            raise LocationError(
-                f"path should be the str {f'{scheme}://{rest}'!r}: a {type(path).__name__} is a local file's path"
-            )
-        return
-    try:
-        uri = path.as_uri()
-    except (AttributeError, TypeError, ValueError):  # it has none, or is relative
-        uri = ""
-    for url, spelling in ((text, "str(path)"), (uri, "path.as_uri()")):
-        scheme, separator, _ = url.partition("://") if isinstance(url, str) else ("", "", "")
-        if separator and _is_scheme(scheme) and scheme.lower() not in ("file", "local"):
-            raise LocationError(f"path should be a str for {url!r}, not a {type(path).__name__}: give {spelling}")
-
-
-def _is_scheme(word: str) -> bool:
-    """Return whether this could be the scheme of a URL (RFC 3986, 3.1)."""
-    return word.isascii() and word[:1].isalpha() and word.translate({43: None, 45: None, 46: None}).isalnum()

@@ -5,7 +5,6 @@ done below: a hidden file by _tempfile, the lock and the cleaning by _lock, neit
 """
 
 import errno
-import itertools
 import os
 import stat
 import time
@@ -14,20 +13,14 @@ from ...errors import LocationError
 from .. import ANY, PIECE, Location, StoredFile, conflict, name_path
 from . import _lock
 from ._tempfile import (
-    CREATE,
-    NOT_A_FILE,
     READ,
     Descriptor,
     Directory,
     TempFile,
     explained,
-    fitted,
-    fsync,
-    link,
     missing_directory,
     new_digest,
     pieces,
-    replace,
     split,
     unlink,
     unwritable_directory,
@@ -40,7 +33,7 @@ if TYPE_CHECKING:
 
     from _typeshed import WriteableBuffer
 
-    from .. import Finding
+    from .._finding import Finding
 
 MAX_LINKS = 40  # path_resolution(7): the kernel follows no more either
 SETTLED_AFTER = 3_000_000_000  # ns: FAT timestamps have a resolution of 2 s; 1 s margin for the kernel's cached clock
@@ -93,6 +86,8 @@ class LocalFile(Location):
         self.follow_symlinks = follow_symlinks
         self.fsync: bool | Literal["file"] = fsync
         self.skip_unchanged = skip_unchanged
+        if skip_unchanged:
+            from . import _unchanged  # noqa: F401  # pyright: ignore[reportUnusedImport]  # now: later nothing is imported
 
     def __repr__(self) -> str:
         return (
@@ -180,26 +175,10 @@ class LocalFile(Location):
                 was taken meanwhile.
             UncertainCommitError: it is renamed, but may have its old name again after a power loss.
         """
+        from .aside import move_aside  # loaded: by open(), for a store that quarantines
+
         with Change(self, version) as change:
-            directory, name = change.find(), change.name
-            aside, reserved = _reserve(directory, name, f".corrupt-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
-            try:
-                replace(directory.prefix + name, directory.prefix + aside, directory.dir_fd)
-            except BaseException as error:
-                # After an interrupt it may be what was renamed, which nothing deletes.
-                if os.stat(directory.prefix + aside, dir_fd=directory.dir_fd, follow_symlinks=False).st_ino == reserved:
-                    unlink(directory.prefix + aside, directory.dir_fd)
-                if isinstance(error, FileNotFoundError):
-                    raise conflict(self.given, version, None) from None
-                raise
-            moved = LocalFile(directory.path + aside)
-            found = moved.version(version)
-            if found != version:
-                # A program that takes no lock has replaced the file since it was compared: nothing of it may be lost.
-                kept = name if _move_back(directory, aside, name) else aside
-                raise conflict(self.given, version, found, f" What was found there is {directory.path + kept!r}.")
-            change.sync(None)
-            return directory.path + aside
+            return move_aside(change, version, self.given, lambda path: LocalFile(path).version(version))
 
     def lock(self, timeout: float | None = None) -> "_lock.SidecarLock":
         """Acquire the sidecar lock `.NAME.lock` beside the real file, and remove the temp files of killed writers.
@@ -230,7 +209,9 @@ class LocalFile(Location):
 
         While this process keeps it, the calling thread writes here as the holder of the lock.
         """
-        return _lock.inherit(descriptor, self.real())
+        from ._inherited import inherit
+
+        return inherit(descriptor, self.real())
 
     def clean(self, dry_run: bool = False) -> "list[tuple[str, OSError | None]]":
         """Remove the temp files of killed writers, under the lock, by the rules of every first lock; see Location.clean.
@@ -241,11 +222,11 @@ class LocalFile(Location):
         """
         with Change(self, ANY) as change:
             found = _lock.clean(self.real(), dry_run=True)
-            if dry_run or not found:
-                return found  # and no sidecar is created in vain
-            self._cleaned = True  # by us: lock() does not say what it has removed
-            change.lock()
-            return _lock.clean(self.real())
+            if not dry_run and not all(isinstance(verdict, str) for _, verdict in found):  # else no sidecar is created
+                self._cleaned = True  # by us: lock() does not say what it has removed
+                change.lock()
+                found = _lock.clean(self.real())
+            return [(temp, verdict) for temp, verdict in found if not isinstance(verdict, str)]
 
     def left_by_clean(self) -> list[tuple[str, str]]:
         """Return the temp files that clean() leaves alone, each with the reason; see Location.left_by_clean.
@@ -253,7 +234,8 @@ class LocalFile(Location):
         Raises:
             OSError: the directory cannot be read.
         """
-        return _lock.left_by_clean(self.real())
+        found = _lock.clean(self.real(), dry_run=True)
+        return [(temp, verdict) for temp, verdict in found if isinstance(verdict, str)]
 
     def probe(self) -> "list[Finding]":
         """Find out which promises this place keeps; see Location.probe.
@@ -263,12 +245,9 @@ class LocalFile(Location):
         """
         from ._probe import probe
 
-        try:
+        with Change(self, ANY):
             real, old = self.find()
             refuse_special(old, self.given)
-        except OSError as error:
-            name_path(error, self.given)
-            raise
         return probe(self, real)
 
     def real(self) -> str:
@@ -526,7 +505,11 @@ class Replacement(Change):
             return
         place, expected, file = self._place, self._expected, self.file
         try:
-            unchanged = self._unchanged() if place.skip_unchanged and self.old is not None else None
+            unchanged = None
+            if place.skip_unchanged and self.old is not None:
+                from ._unchanged import unchanged as same_bytes  # loaded: by the constructor of the place
+
+                unchanged = same_bytes(file, self.name, place.fsync)
             if unchanged is not None:
                 file.status = unchanged
                 file.discard(None)
@@ -556,26 +539,6 @@ class Replacement(Change):
         except FileExistsError:
             self._place.require(None)  # says which program was faster
             self.file.publish(exclusive=False)  # none: a symlink that leads nowhere is there, and is not to be followed
-
-    def _unchanged(self) -> os.stat_result | None:
-        """Return the status of what is stored if it is the very bytes that were written, which are synced then."""
-        file, directory, stored = self.file, self.file.directory, Descriptor()
-        file.check()
-        try:
-            status = os.fstat(stored.open(directory.prefix + self.name, READ, dir_fd=directory.dir_fd))
-            if status.st_size != os.fstat(file.fd()).st_size:
-                return None
-            if any(ours != theirs for ours, theirs in itertools.zip_longest(pieces(file.fd()), pieces(stored.fd()))):
-                return None
-            if self._place.fsync:
-                fsync(stored.fd())  # its writer may not have waited for the disk
-        except OSError as error:
-            if error.errno not in NOT_A_FILE:
-                raise
-            return None
-        finally:
-            stored.close()
-        return status
 
 
 class Reader(Descriptor, StoredFile):  # pyright: ignore[reportIncompatibleVariableOverride]  # `closed` is an attribute, not io's
@@ -693,35 +656,6 @@ def refuse_special(status: os.stat_result | None, path: "Any") -> None:
         if stat.S_ISDIR(status.st_mode):
             raise IsADirectoryError(errno.EISDIR, "should be a plain file and is a directory", path)
         raise OSError(errno.EINVAL, "should be a plain file and is a device, pipe or socket", path)
-
-
-def _reserve(directory: Directory, name: str, suffix: str) -> tuple[str, int]:
-    """Create an empty file under the first free name, which a rename then replaces; return the name, and the inode."""
-    file, number, inode = Descriptor(), 0, None
-    while True:
-        marked = f"{suffix}-{number}" if number else suffix
-        aside = fitted(name, marked, directory.path) + marked
-        try:
-            inode = os.fstat(file.open(directory.prefix + aside, CREATE, 0o600, directory.dir_fd)).st_ino
-            file.close()
-            return aside, inode
-        except FileExistsError:
-            number += 1
-        except BaseException:
-            if file or inode is not None:
-                file.close()
-                unlink(directory.prefix + aside, directory.dir_fd)
-            raise
-
-
-def _move_back(directory: Directory, aside: str, name: str) -> bool:
-    """Rename a file back unless that was taken meanwhile; return whether."""
-    try:
-        link(directory.prefix + aside, directory.prefix + name, directory.dir_fd)
-    except (AttributeError, OSError):
-        return False
-    unlink(directory.prefix + aside, directory.dir_fd)
-    return True
 
 
 def _absolute(path: "str | bytes | os.PathLike[str] | os.PathLike[bytes]") -> str:

@@ -162,23 +162,6 @@ def acquire(
             raise LockTimeout(f"cannot lock {name!r}: {lock.path!r} was removed or replaced, after {timeout} s too")
 
 
-def inherit(number: int, real: str) -> SidecarLock | None:
-    """Return the lock of this file that this process was started with on a descriptor; None: that is no lock of this file.
-
-    release() forgets it and unlocks nothing: the parent process shares the open file description.
-    """
-    sidecar = hidden(real, ".lock")
-    try:
-        own, status = os.fstat(number), os.lstat(sidecar)
-    except (OSError, OverflowError):
-        return None
-    if (own.st_dev, own.st_ino) != (status.st_dev, status.st_ino):
-        return None
-    lock = SidecarLock()
-    lock.path, lock.key = sidecar, (own.st_dev, own.st_ino)
-    return lock
-
-
 def is_held(real: str) -> bool:
     """Return whether the calling thread holds the lock of this file, by whatever store or link."""
     mine = [lock for lock in _all() if lock.mine and lock.key is not None]
@@ -364,56 +347,27 @@ def stem(directory: str, name: str) -> str:
     return fitted("." + name, f".{'0' * 16}.tmp", directory) + "."
 
 
-def clean(real: str, dry_run: bool = False) -> "list[tuple[str, OSError | None]]":
+def clean(real: str, dry_run: bool = False) -> "list[tuple[str, OSError | str | None]]":
     """Remove the temp files that killed writers of this very file have left; call with its lock held.
 
     A temp file is left alone while it is younger than STALE_AFTER or locked by its writer. With dry_run=True
-    nothing is removed. Return each stale one, with the error if it cannot be removed.
+    nothing is removed. Return each, with None if it is stale, the error if it cannot be removed, or the reason why
+    it is left alone.
 
     Raises:
         OSError: the directory cannot be read.
     """
-    found: list[tuple[str, OSError | None]] = []
-    for temp in _temps(real):
-        try:
-            if _clean_one(temp, dry_run) is None:
-                found.append((temp, None))
-        except OSError as error:
-            found.append((temp, error))
-    return found
-
-
-def left_by_clean(real: str) -> list[tuple[str, str]]:
-    """Return the temp files that clean() leaves alone, each with the reason.
-
-    Raises:
-        OSError: the directory cannot be read.
-    """
-    found: list[tuple[str, str]] = []
-    for temp in _temps(real):
-        try:
-            reason = _clean_one(temp, dry_run=True)
-        except OSError:
-            continue  # clean() has reported it
-        if reason:
-            found.append((temp, reason))
-    return found
-
-
-def _temps(real: str) -> list[str]:
-    """Return the paths that may be temp files of writers of this very file."""
     directory, name = split(real)
     beginning = stem(directory, name)
     names = [each for each in os.listdir(directory or ".") if each.startswith(beginning) and each.endswith(".tmp")]
     digits = len(beginning) + 16
-    return [directory + each for each in sorted(names) if len(each) == digits + 4 and _HEX.issuperset(each[-20:-4])]
+    temps = [directory + each for each in sorted(names) if len(each) == digits + 4 and _HEX.issuperset(each[-20:-4])]
+    found = [(temp, _clean_one(temp, dry_run)) for temp in temps]
+    return [(temp, verdict) for temp, verdict in found if verdict != ""]
 
 
-def _clean_one(temp: str, dry_run: bool) -> str | None:
-    """Remove a temp file, or only look at it.
-
-    Return None if it is stale, else why it is left alone; an empty reason: it is no temp file, or gone.
-    """
+def _clean_one(temp: str, dry_run: bool) -> "OSError | str | None":
+    """Remove a temp file, or only look at it; return what clean() does, "" if it is no temp file, or gone."""
     file = Descriptor()
     try:
         fd = file.open(temp, os.O_RDWR | SAFE_OPEN_FLAGS)
@@ -434,7 +388,7 @@ def _clean_one(temp: str, dry_run: bool) -> str | None:
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ELOOP, errno.EMLINK, errno.EISDIR, errno.ENXIO):
             return ""  # it is gone, or no plain file
-        raise
+        return error
     finally:
         file.close()
     log(_WARNING, "removed %r, which a writer that was killed has left", temp)

@@ -15,7 +15,8 @@ import subprocess
 import sys
 
 from ...errors import AtomicStoreError, LockTimeout
-from .. import Finding, name_path
+from .. import name_path
+from .._finding import Finding
 from ._tempfile import hidden
 
 TYPE_CHECKING = False

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from .. import Finding
+    from .._finding import Finding
     from ._read import Reader
 
 STALE_AFTER = 86400

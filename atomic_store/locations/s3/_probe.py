@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import partial
 
 from ...errors import AtomicStoreError
-from .. import Finding
+from .._finding import Finding
 from ._errors import NOT_IMPLEMENTED, Failure
 from ._read import open_object
 from ._version import WRITES, Version
