@@ -254,10 +254,7 @@ class AtomicStore(Generic[T]):
             LockError: another thread has kept a block of this store open for longer than lock= allows.
             OSError: the location cannot be read. Only a missing file gives the default.
         """
-        if self._locks:
-            self._alone(self._take, self._read)
-        else:
-            self._take(self._read(self._exact))
+        self._alone(self._take, lambda: self._read(self._exact))
         return self.value
 
     def update(self, fn: "Callable[[T], T]") -> "T":
@@ -383,10 +380,7 @@ class AtomicStore(Generic[T]):
         if held is not None and held.mine:
             raise AtomicStoreError(f"the store {self.path!r} holds the lock of its place: leave the block, then assign path")
         location = locate(path)
-        if self._locks:
-            self._at_once("path", lambda: self._move(location))
-        else:
-            self._move(location)
+        self._at_once("path", lambda: self._move(location))
 
     @property
     def format(self) -> "Any":
@@ -492,14 +486,9 @@ class AtomicStore(Generic[T]):
             file = None
 
     def _quarantine(self, version: object, error: LoadError) -> None:
-        held = None
-        try:
-            if self._locks and not self._inside():
-                held = self._location.lock(self._timeout)  # by the deadline of this store
-            _aside.quarantine(self._location, self._codec, self.load_kwargs, version, error)
-        finally:
-            if held is not None:
-                held.release()
+        self._under_lock(
+            "a quarantine", lambda: _aside.quarantine(self._location, self._codec, self.load_kwargs, version, error)
+        )
 
     def _commit_value(self) -> None:
         self._commit(self.value, self._expected_version() if self._raises else ANY)
@@ -619,17 +608,18 @@ class AtomicStore(Generic[T]):
                 self._held = None
                 held.release()
 
-    def _alone(self, act: "Callable[..., R]", read: "Callable[[], Any] | None" = None) -> "R":
-        """Return act(), or act(read()), called while no other thread has a block of this store open."""
+    def _alone(self, act: "Callable[[R], object]", read: "Callable[[], R]") -> None:
+        """Call act(read()) while no other thread has a block of this store open."""
         deadline = None if self._timeout is None else time.monotonic() + self._timeout
         while True:
-            found = () if read is None else (read(),)
+            found = read()
             with self._mutex:
                 held = self._held
                 if held is not None:
                     self._require_not_lost(held)
                 if held is None or held.mine:
-                    return act(*found)
+                    act(found)
+                    return
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
             self._location.lock(left).release()  # at the end of the other thread's block
 

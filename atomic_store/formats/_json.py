@@ -13,6 +13,7 @@ versions whose sources were read. What it cannot read goes to json, which raises
 # What users store is anything: its type is not known here.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 
+import io
 import sys
 from itertools import compress, islice
 
@@ -160,17 +161,9 @@ def _dumps_with_keywords(value: "Any", kwargs: "dict[str, Any]") -> str:
     if kwargs.get("cls") is None:
         # dumps(), not dump(): that is 1.9 times slower, because the C encoder only serves dumps().
         return json.dumps(value, **kwargs)
-    file = _Text()
+    file = io.StringIO()
     json.dump(value, file, **kwargs)  # a class of one's own may change iterencode(), which only this calls
-    return "".join(file.parts)
-
-
-class _Text:
-    """A file of str in memory; io.StringIO would be a copy more."""
-
-    def __init__(self) -> None:
-        self.parts: list[str] = []
-        self.write = self.parts.append
+    return file.getvalue()
 
 
 def load(file: "Any", **kwargs: "Any") -> "Any":

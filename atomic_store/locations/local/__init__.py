@@ -119,31 +119,31 @@ class LocalFile(Location):
 
     def version(self, known: object = None) -> "Version | None":
         """Return the version that is stored now; `known` itself where the file proves to be untouched."""
-        file = self.read(exact=isinstance(known, Version) and known.digest is not None)
-        if file is None:
-            return None
-        with file:
-            if isinstance(known, Version) and known.proof is not None and known.proof == file.proof:
-                return known
-            return file.version
+        found, file = self._look(known, exact=isinstance(known, Version) and known.digest is not None)
+        if file is not None:
+            file.close()
+        return found
 
     def read_if_changed(self, known: object) -> "tuple[Version | None, Reader | None]":
         """Return the version that is stored now and, if it is not `known`, the open file: one read under a lock."""
-        file = self.read(exact=True)
+        return self._look(known, exact=True)
+
+    def _look(self, known: object, exact: bool) -> "tuple[Version | None, Reader | None]":
+        file = self.read(exact)
         if file is None:
             return None, None
         try:
             if isinstance(known, Version) and known.proof is not None and known.proof == file.proof:
-                file.close()
-                return known, None
-            found = file.peek()
-            if found == known:
-                file.close()
-                return found, None
+                found = known
+            else:
+                found = file.peek() if exact else file.version
+            if found != known:
+                return found, file
         except BaseException:
             file.close()
             raise
-        return found, file
+        file.close()
+        return found, None
 
     def replace(self, expected: object = ANY, exact: bool = False) -> "Replacement":
         """Replace the file by what the block writes, all or nothing; see Location.replace."""

@@ -33,6 +33,7 @@ from ._tempfile import (
     split,
     unlock,
     unwritable_directory,
+    works,
 )
 
 TYPE_CHECKING = False
@@ -251,10 +252,7 @@ def _follow_data(lock: "SidecarLock", data: "os.stat_result | None") -> None:
         keep_owner(lock.fd(), own, data)
     mode = _mode_of_writers((data or own).st_mode)
     if mode != stat.S_IMODE(own.st_mode):
-        try:
-            os.fchmod(lock.fd(), mode)
-        except (AttributeError, OSError):
-            pass  # another user's, or a file system without modes: it stays as it is
+        works(lambda: os.fchmod(lock.fd(), mode))  # else it is another user's, or the file system has no modes
 
 
 def _mode_of_writers(mode: int) -> int:

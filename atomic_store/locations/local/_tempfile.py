@@ -40,7 +40,7 @@ except ImportError:
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -476,7 +476,7 @@ def keep_attributes(
         source.close()
     if inherited is None or (_ACL in inherited and not (names and _ACL in names and acl_kept)):
         # The directory's default ACL has given the temp file one, which the mode would wake up.
-        acl_kept = _remove_acl(fd) and acl_kept
+        acl_kept = works(lambda: os.removexattr(fd, _ACL)) and acl_kept
     mode = stat.S_IMODE(old.st_mode)
     if not (group_kept and acl_kept):
         # Another group must not see what only the old one could: its bits become those of "other".
@@ -531,21 +531,7 @@ def set_mode(fd: int, mode: int, now: int) -> None:
 
 
 def _copy_xattr(fd: int, source: "Descriptor", name: str) -> bool:
-    if not source:
-        return False
-    try:
-        os.setxattr(fd, name, os.getxattr(source.fd(), name))
-    except (AttributeError, OSError):
-        return False
-    return True
-
-
-def _remove_acl(fd: int) -> bool:
-    try:
-        os.removexattr(fd, _ACL)
-    except (AttributeError, OSError):
-        return False
-    return True
+    return bool(source) and works(lambda: os.setxattr(fd, name, os.getxattr(source.fd(), name)))
 
 
 def xattrs(file: str | int) -> list[str] | None:
@@ -608,6 +594,15 @@ def unlock(fd: int) -> None:
         fcntl.flock(fd, fcntl.LOCK_UN)
     else:
         msvcrt.locking(fd, msvcrt.LK_UNLCK, 1)
+
+
+def works(call: "Callable[[], object]") -> bool:
+    """Make a system call that a commit can do without; return whether this system has it, and has done it."""
+    try:
+        call()
+    except (AttributeError, OSError):
+        return False
+    return True
 
 
 def explained(error: "AttributeError | OSError", why: str) -> OSError:

@@ -4,7 +4,7 @@ import os
 import time
 
 from .. import conflict
-from ._tempfile import CREATE, Descriptor, Directory, fitted, link, replace, unlink
+from ._tempfile import CREATE, Descriptor, Directory, fitted, link, replace, unlink, works
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,9 +64,7 @@ def _reserve(directory: Directory, name: str, suffix: str) -> tuple[str, int]:
 
 def _move_back(directory: Directory, aside: str, name: str) -> bool:
     """Rename a file back unless that was taken meanwhile; return whether."""
-    try:
-        link(directory.prefix + aside, directory.prefix + name, directory.dir_fd)
-    except (AttributeError, OSError):
+    if not works(lambda: link(directory.prefix + aside, directory.prefix + name, directory.dir_fd)):
         return False
     unlink(directory.prefix + aside, directory.dir_fd)
     return True
