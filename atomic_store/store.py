@@ -173,6 +173,7 @@ class AtomicStore(Generic[T]):
             self._location = locate(path)
             self._type = type
             self._resolve(format, is_binary, self._location)
+            self._quarantines = on_corrupt != "raise" and _quarantines(on_corrupt)
         self.load_kwargs: dict[str, Any] = {} if load_kwargs is None else _keywords("load_kwargs", load_kwargs)
         self.dump_kwargs: dict[str, Any] = {} if dump_kwargs is None else _keywords("dump_kwargs", dump_kwargs)
         if type is not None:
@@ -182,7 +183,6 @@ class AtomicStore(Generic[T]):
         self._mutex = _thread.RLock()
         self._exits: list[ref[_Exit] | None] = []
         self._on_conflict = on_conflict
-        self._quarantines = on_corrupt != "raise" and _quarantines(on_corrupt)
         self._apply_policies(self._location)
         self._default = _copy(default)
         self.ignore_inner_exits = ignore_inner_exits
@@ -420,7 +420,7 @@ class AtomicStore(Generic[T]):
         if location is not None:  # else a subclass sets it before __init__, which settles it
             try:
                 settled = format
-                if formats.goes_by_path(format):
+                if format is not None and formats.goes_by_path(format):
                     from .formats import wrappers  # at open(): only "auto" needs them
 
                     settled = wrappers.settle(format, location.path)
@@ -472,16 +472,17 @@ class AtomicStore(Generic[T]):
             file = self._location.read(exact) if file is None else file
             if file is None:
                 return _copy(self._default), None, False
-            with file:
-                try:
-                    value, version = self._codec.load(file, self.load_kwargs), file.version
-                    if log is not None:
-                        self._log(log, "loaded", file.size, began)
-                    return value, version, True
-                except LoadError as error:
-                    if not self._quarantines or not error.damaged or attempt == _ATTEMPTS:
-                        raise
-                    self._quarantine(file.version, error)
+            try:
+                value, version = self._codec.load(file, self.load_kwargs), file.version
+                if log is not None:
+                    self._log(log, "loaded", file.size, began)
+                return value, version, True
+            except LoadError as error:
+                if not self._quarantines or not error.damaged or attempt == _ATTEMPTS:
+                    raise
+                self._quarantine(file.version, error)
+            finally:
+                file.close()
             attempt += 1
             file = None
 
@@ -743,6 +744,9 @@ def _copy(default: "Any") -> "Any":
     kind: object = type(default)  # pyright: ignore[reportUnknownVariableType]
     if kind in _IMMUTABLE or kind is object:
         return default
+    if (kind is dict or kind is list) and not default:
+        fresh: Any = [] if kind is list else {}  # what most programs give
+        return fresh
     try:
         return _copy_plain(default, set())
     except (LookupError, RecursionError):

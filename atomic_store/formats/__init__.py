@@ -124,7 +124,10 @@ class Codec:
         keep = bool(load_kwargs) and module.damage is None and not module.streams
         source = self._files.Stream(file) if module.streams else Content(file, keep)
         try:
-            return _call(source.size, module.load, source, **(load_kwargs or {}))
+            size = source.size
+            if not load_kwargs and size is not None and size < LARGE:
+                return module.load(source)
+            return _call(size, module.load, source, **(load_kwargs or {}))
         except AtomicStoreError as error:
             if isinstance(error, LoadError):
                 complete(error, file.name, self.label, source.size)

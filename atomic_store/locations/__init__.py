@@ -231,11 +231,8 @@ def scheme_of(path: "str | bytes | os.PathLike[str] | os.PathLike[bytes]") -> st
     Raises:
         LocationError: no such place can exist.
     """
-    if isinstance(path, bytes) or (isinstance(path, str) and "://" not in path):
+    if type(path) is str and "://" not in path:
         return "local"
-    from ._urls import refuse_url, scheme_of_url  # at open(): most paths are no URL, and none of the objects that mean one
+    from ._urls import scheme_of_odd  # at open(): most paths are plain ones
 
-    if isinstance(path, str):
-        return scheme_of_url(path)
-    refuse_url(path)
-    return "local"
+    return scheme_of_odd(path)

@@ -9,24 +9,27 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def scheme_of_url(path: str) -> str:
-    """Return "s3" for a URL of S3, "local" for a path that only looks like a URL.
+def scheme_of_odd(path: Any) -> str:
+    """Return "s3" for a URL of S3, else "local": for bytes, path objects, and any other str with "://" inside.
 
     Raises:
-        LocationError: it is another URL.
+        LocationError: it is another URL, or an object that means one.
     """
-    scheme = path.partition("://")[0]
-    if not _is_scheme(scheme):
-        return "local"
-    if scheme.lower() != "s3":
-        raise LocationError(
-            f"path should be a file's path or a URL that begins with s3://, not {path!r}; "
-            f"for a local file of this name, write {'./' + path!r}"
-        )
-    return "s3"
+    if isinstance(path, str):
+        scheme, separator, _ = path.partition("://")
+        if separator and _is_scheme(scheme):
+            if scheme.lower() != "s3":
+                raise LocationError(
+                    f"path should be a file's path or a URL that begins with s3://, not {path!r}; "
+                    f"for a local file of this name, write {'./' + path!r}"
+                )
+            return "s3"
+    elif not isinstance(path, bytes):
+        _refuse_url(path)
+    return "local"
 
 
-def refuse_url(path: Any) -> None:
+def _refuse_url(path: Any) -> None:
     """Refuse a path object that means a URL: what os.fspath() makes of it is a local path, or a download.
 
     These are cloudpathlib's, s3path's and universal_pathlib's objects, and pathlib.Path("s3://bucket/key").
