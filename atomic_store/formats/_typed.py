@@ -9,6 +9,10 @@ What would come back as another value is refused at commit: a datetime where the
 
 from __future__ import annotations
 
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from functools import cached_property
+from itertools import permutations
 from pathlib import PurePath
 from types import NoneType, UnionType
 from typing import Annotated, Union, get_args, get_origin, get_type_hints
@@ -126,7 +130,7 @@ def _converter(type: Any, objects: bool) -> Converter:
 
 
 def _by_pydantic_instead(type: Any, refusal: FormatError) -> Converter:
-    """Return pydantic's converter for what msgspec never converts: unions of dataclasses, Enums of mixed values.
+    """Return pydantic's converter for what msgspec never converts: unions of dataclasses, Enums of mixed values, deques.
 
     Raises:
         FormatError: `refusal`, if pydantic is not installed, or cannot convert the type either, or would guess.
@@ -143,18 +147,22 @@ def _by_pydantic_instead(type: Any, refusal: FormatError) -> Converter:
 
 
 def _is_guess(type: Any, seen: set[int]) -> bool:
-    """Return whether a text could be one of several types of a union: str or date."""
+    """Return whether a text could be one of several types of a union: str or date, date or datetime."""
     if id(type) in seen:
         return False
     seen.add(id(type))
     inside = get_args(type)
-    if get_origin(type) in (Union, UnionType) and str in inside:
-        return any(isinstance(each, _TYPE) and each not in (str, int, float, bool, NoneType) for each in inside)
+    if get_origin(type) in (Union, UnionType):
+        if len(_TEXTS.intersection(each for each in inside if isinstance(each, _TYPE))) > 1:
+            return True
+        if str in inside:
+            return any(isinstance(each, _TYPE) and each not in (str, int, float, bool, NoneType) for each in inside)
     return any(_is_guess(each, seen) for each in (*inside, *_hints(type)))
 
 
 _TYPE = type
 _SCALARS = frozenset((bool, int, float, str, bytes))
+_TEXTS: frozenset[Any] = frozenset((str, bytes, date, datetime, time, timedelta, Decimal))  # stored as text
 
 
 class _Checked:
@@ -186,6 +194,7 @@ class _ByMsgspec:
         self._msgspec = msgspec
         try:
             msgspec.json.Decoder(type)  # raises for what it cannot convert
+            _require_known(type)
         except Exception as error:
             raise _no_type(type, "msgspec", error) from error
 
@@ -194,6 +203,26 @@ class _ByMsgspec:
 
     def from_plain(self, data: Any) -> Any:
         return self._msgspec.convert(to_builtins(data), self._type, str_keys=True, dec_hook=_model_from_plain)
+
+
+def _require_known(type: Any) -> None:
+    """Raise TypeError for a class inside a type that msgspec leaves to the program, except paths and pydantic's models."""
+    from msgspec import inspect
+
+    parts: list[Any] = [inspect.type_info(type)]
+    seen = {id(parts[0])}
+    for part in parts:  # grows
+        own: Any = getattr(part, "cls", None)
+        if isinstance(part, inspect.CustomType) and not (issubclass(own, PurePath) or _is_pydantic(own)):
+            raise TypeError(f"{name_of(own)} is not supported")
+        if isinstance(part, inspect.DictType) and isinstance(part.key_type, inspect.CustomType | inspect.BoolType):
+            raise TypeError("keys should be str, numbers, or what is stored as text")
+        for name in part.__struct_fields__:
+            inside: Any = getattr(part, name)
+            for each in inside if inside.__class__ is tuple else (inside,):
+                if isinstance(each, inspect.Type | inspect.Field) and id(each) not in seen:
+                    seen.add(id(each))
+                    parts.append(each)
 
 
 class _ByPydantic:
@@ -265,6 +294,9 @@ def _change(value: Any, again: Any, place: str) -> str | None:
         return None
     names = _fields(own)
     if names is not None and own is again.__class__:
+        for name in getattr(value, "__dict__", {}):
+            if not hasattr(again, name) and not isinstance(getattr(own, name, None), cached_property):
+                return f"{name}, which is no field of {name_of(own)}, would be gone - at `{place}`"
         parts = ((f"{place}.{name}", getattr(value, name, None), getattr(again, name, None)) for name in names)
         return next(filter(None, (_change(one, other, where) for where, one, other in parts)), None)
     if names is not None:
@@ -304,31 +336,56 @@ def _lost(type: Any, seen: set[int]) -> str | None:
     if hasattr(type, "__attrs_attrs__"):
         private = next((field.name for field in type.__attrs_attrs__ if field.name.startswith("_")), None)
         found = private and f"the private field {private}, which msgspec leaves out for attrs classes: use a dataclass"
-    elif hasattr(type, "__private_attributes__") and hasattr(type, "__pydantic_fields__"):
-        found = next(
-            (f"the private attribute {name}, which pydantic leaves out" for name in type.__private_attributes__), None
-        )
-        for name, field in type.__pydantic_fields__.items():
-            inside.append(field.annotation)
-            if field.exclude:
-                found = found or f"the field {name}, which pydantic excludes"
-            written = field.serialization_alias or name
-            read = field.validation_alias or name
-            if isinstance(read, str) and written != read and not (written == name and _by_name(type)):
-                found = found or f"the field {name}, which pydantic writes as {written!r} and reads as {read!r}"
-    elif hasattr(type, "__pydantic_validator__"):
-        fields = type.__dataclass_fields__.values()
-        lost = next((field.name for field in fields if not field.init and _has_default(field)), None)
-        found = lost and f"the field {lost} with init=False, which pydantic sets to its default"
+    elif hasattr(type, "__pydantic_fields__"):
+        inside += [field.annotation for field in type.__pydantic_fields__.values()]
+        found = _lost_by_pydantic(type)
+    elif get_origin(type) in (Union, UnionType):
+        found = _told_apart(inside)
+    elif get_origin(type) is dict and get_origin(inside[0]) in (tuple, frozenset):
+        found = f"keys of type {name_of(inside[0])}, which cannot be read from a text"
     if found:
         return f"{name_of(type)} has {found}"
     inside += _hints(type)
     return next(filter(None, (_lost(each, seen) for each in inside)), None)
 
 
-def _by_name(model: Any) -> bool:
-    config = model.model_config
-    return bool(config.get("populate_by_name") or config.get("validate_by_name"))
+def _lost_by_pydantic(type: Any) -> str | None:
+    """Return what pydantic would lose of the fields of a model or a dataclass."""
+    for name in getattr(type, "__private_attributes__", ()):
+        return f"the private attribute {name}, which pydantic leaves out"
+    config = getattr(type, "model_config", None) or getattr(type, "__pydantic_config__", {})
+    by_name = config.get("populate_by_name") or config.get("validate_by_name")
+    for name, field in type.__pydantic_fields__.items():
+        if field.exclude:
+            return f"the field {name}, which pydantic excludes"
+        written = field.serialization_alias or name
+        read = field.validation_alias or name
+        if isinstance(read, str) and written != read and not (written == name and by_name):
+            return f"the field {name}, which pydantic writes as {written!r} and reads as {read!r}"
+    for field in getattr(type, "__dataclass_fields__", {}).values():
+        if not field.init and _has_default(field):
+            return f"the field {field.name} with init=False, which pydantic sets to its default"
+    return None
+
+
+def _told_apart(types: list[Any]) -> str | None:
+    """Return which two classes of a union cannot be told apart by their fields; None: each can."""
+    for one, other in permutations(filter(_shape, types), 2):
+        fields, others = _shape(one), _shape(other)
+        needed = {name for name, (_, is_needed) in others.items() if is_needed}
+        if needed <= fields.keys() and all(others.get(name, [None])[0] == hint for name, (hint, _) in fields.items()):
+            return (
+                f"{name_of(one)} and {name_of(other)}, whose fields do not tell them apart: add kind: Literal[...] to each"
+            )
+    return None
+
+
+def _shape(type: Any) -> dict[str, tuple[Any, bool]]:
+    """Return for each field of a class that pydantic converts its annotation, and whether a value needs it."""
+    if hasattr(type, "__pydantic_fields__"):
+        return {name: (field.annotation, field.is_required()) for name, field in type.__pydantic_fields__.items()}
+    fields = getattr(type, "__dataclass_fields__", {}).values()
+    return {field.name: (field.type, not _has_default(field)) for field in fields}
 
 
 def _has_default(field: Any) -> bool:

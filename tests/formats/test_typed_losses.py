@@ -6,10 +6,14 @@ import dataclasses
 import datetime as dt
 import pathlib
 import sys
+from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum
+from fractions import Fraction
+from functools import cached_property
+from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
 import attrs
@@ -131,6 +135,48 @@ class Zoo:
     animals: list[Cat | Dog] = field(default_factory=list["Cat | Dog"])
 
 
+@dataclass
+class Lion:
+    lives: int = 1
+
+
+@dataclass
+class Panther(Lion):
+    spots: int = 0
+
+
+@dataclass
+class Named1:
+    kind: Literal["one"] = "one"
+
+
+@dataclass
+class Named2:
+    kind: Literal["two"] = "two"
+
+
+class Model1(pydantic.BaseModel):
+    a: int = 1
+
+
+class Model2(pydantic.BaseModel):
+    a: int = 1
+
+
+@pydantic.dataclasses.dataclass
+class Left:
+    attempts: int = pydantic.Field(default=0, exclude=True)
+
+
+@dataclass
+class Lasting:
+    a: int = 1
+
+    @cached_property
+    def double(self) -> int:
+        return self.a * 2
+
+
 def stored(value: Any, type: Any, format: Any = None) -> Any:
     place = Memory()
     atomic_store.open(place, value, format, type=type).commit()
@@ -157,6 +203,12 @@ KEPT: list[tuple[Any, Any]] = [
     (list[Mixed], [Mixed.ONE, Mixed.NAME]),
     (Cat | Dog, Dog(["sit"])),
     (Zoo, Zoo([Cat(3), Dog(["sit"])])),
+    (list[Named1 | Named2], [Named2(), Named1()]),
+    (dict[Path, int], {Path("a/ü"): 1}),
+    (dict[bool, int], {True: 1}),
+    (list[Fraction], [Fraction(1, 3)]),
+    (deque[int], deque([1, 2])),
+    (dict[str, IPv4Address], {"host": IPv4Address("192.0.2.1")}),
 ]
 
 
@@ -182,6 +234,11 @@ REFUSED: list[tuple[Any, Any, str]] = [
     (list[Private], [], "Private has the private attribute _cache"),
     (TwoNames, TwoNames(), "the field a, which pydantic writes as 'y' and reads as 'x'"),
     (Late, Late(), "Late has the field attempts with init=False"),
+    (Left, Left(), "Left has the field attempts, which pydantic excludes"),
+    (list[Cat | Lion], [], "Cat and Lion, whose fields do not tell them apart"),
+    (Panther | Lion, Lion(), "Lion and Panther, whose fields"),
+    (dict[str, Model1 | Model2 | None], {}, "Model1 and Model2, whose fields"),
+    (dict[tuple[int, int], str], {}, r"dict.* has keys of type tuple\[int, int\]"),
 ]
 
 
@@ -201,11 +258,35 @@ def test_part_that_only_a_commit_can_see_is_refused_there() -> None:
         store.commit()
 
 
-@pytest.mark.parametrize("type", [str | dt.date, list[str | dt.datetime], Cat | Named, dict[str, Cat | Secretive]])
+@pytest.mark.parametrize(
+    "type",
+    [str | dt.date, str | Path, dt.date | dt.datetime, list[str | dt.datetime], Cat | Named, dict[str, Cat | Secretive]],
+)
 def test_union_that_would_be_guessed_is_refused_at_open(type: Any) -> None:
     """A text that may be a date, and unions that no package can tell apart, are a FormatError at open()."""
     with pytest.raises(FormatError, match="type should be one that msgspec can convert"):
         atomic_store.open(Memory(), None, type=type)
+
+
+class Strange:
+    pass
+
+
+@pytest.mark.parametrize("type", [dict[str, Strange], list[Strange | None], dict[str, deque[Secretive]]])
+def test_class_that_no_package_converts_is_refused_at_open(type: Any) -> None:
+    """A class that neither msgspec nor pydantic knows is a FormatError at open(), although the default has none of it."""
+    with pytest.raises(FormatError, match=r"type should be one that msgspec can convert"):
+        atomic_store.open(Memory(), [] if str(type).startswith("list") else {}, type=type)
+
+
+def test_attribute_that_is_no_field_is_refused() -> None:
+    """A misspelled attribute would be gone at the next start: refused at the commit. What a property keeps may go."""
+    store = atomic_store.open(Memory(), Lasting(), type=Lasting)
+    assert store.value.double == 2
+    store.commit()
+    store.value.aa = 2  # type: ignore[attr-defined]
+    with pytest.raises(TypeError, match=r"aa, which is no field of Lasting, would be gone - at `\$`"):
+        store.commit()
 
 
 def test_union_without_pydantic_is_told_by_msgspec(monkeypatch: pytest.MonkeyPatch) -> None:
