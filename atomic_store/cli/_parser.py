@@ -75,7 +75,7 @@ EXAMPLES = {
   atomic-store clean s3://bucket/state.json""",
     "completion": """\
   eval "$(atomic-store completion bash)"         # in ~/.bashrc
-  eval "$(atomic-store completion zsh)"          # in ~/.zshrc
+  eval "$(atomic-store completion zsh)"          # in ~/.zshrc, after compinit
   atomic-store completion fish | source          # in ~/.config/fish/config.fish""",
 }
 _PLACE = "a file's path, or s3://bucket/key"
@@ -174,8 +174,9 @@ def _set(commands: Any) -> None:
     command.add_argument("location", metavar="STORE", help=_PLACE)
     command.add_argument("field", metavar="PATH", help=f"{_FIELD}; - for an index appends")
     command.add_argument("value", metavar="VALUE", help="JSON, or - for JSON from standard input")
-    command.add_argument("-s", "--string", action="store_true", help="take VALUE as a text, not as JSON")
-    command.add_argument("-a", "--add", action="store_true", help="add VALUE to the number there (0 if none), print the sum")
+    kind = command.add_mutually_exclusive_group()
+    kind.add_argument("-s", "--string", action="store_true", help="take VALUE as a text, not as JSON")
+    kind.add_argument("-a", "--add", action="store_true", help="add VALUE to the number there (0 if none), print the sum")
     _add_format(command)
     _add_common(command)
 
@@ -238,8 +239,12 @@ def _convert(commands: Any) -> None:
     command.add_argument("source", metavar="FROM", help=_PIPE)
     command.add_argument("target", metavar="TO", help=f"{_PLACE}, or - for standard output")
     form = "the format of FROM: see --format of `show`"
-    command.add_argument("-f", "--from", "--from-format", dest="from_format", metavar="FORMAT", help=form)
-    command.add_argument("-t", "--to", "--to-format", dest="to_format", metavar="FORMAT", help="the format of TO")
+    actions: list[Any] = [
+        command.add_argument("-f", "--from", "--from-format", dest="from_format", metavar="FORMAT", help=form),
+        command.add_argument("-t", "--to", "--to-format", dest="to_format", metavar="FORMAT", help="the format of TO"),
+    ]
+    for action in actions:
+        action.completer = _formats
     command.add_argument("--force", action="store_true", help="replace what is stored at TO")
     _add_common(command)
 
@@ -346,7 +351,7 @@ def parse(parser: argparse.ArgumentParser, words: list[str]) -> argparse.Namespa
 
 
 def _add_format(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
+    action: Any = command.add_argument(
         "-f",
         "--format",
         metavar="FORMAT",
@@ -354,11 +359,18 @@ def _add_format(command: argparse.ArgumentParser) -> None:
         "suffix, or by the bytes if they are JSON, BSON, CBOR or compressed otherwise. Pickle must be named, because "
         "loading a pickle can run code",
     )
+    action.completer = _formats
+
+
+def _formats(**_: object) -> tuple[str, ...]:
+    """Return what argcomplete proposes after an option that takes a format."""
+    return tuple(formats.NAMES)
 
 
 def _add_layout(command: argparse.ArgumentParser) -> None:
-    command.add_argument("-c", "--compact", action="store_true", help="print JSON in one line")
-    command.add_argument("-i", "--indent", metavar="N", type=_indent, help="print JSON in lines, indented by N spaces (2)")
+    layout = command.add_mutually_exclusive_group()
+    layout.add_argument("-c", "--compact", action="store_true", help="print JSON in one line")
+    layout.add_argument("-i", "--indent", metavar="N", type=_indent, help="print JSON in lines, indented by N spaces (2)")
     _add_common(command)
 
 
@@ -373,16 +385,18 @@ def _add_common(command: argparse.ArgumentParser) -> None:
 
 
 def _indent(text: str) -> int:
-    number = int(text)
-    if not 1 <= number <= 16:
-        raise argparse.ArgumentTypeError("N should be from 1 to 16; --compact prints one line")
-    return number
+    if not (text.isdecimal() and 1 <= int(text) <= 16):
+        raise argparse.ArgumentTypeError(f"N should be from 1 to 16, not {text!r}; --compact prints one line")
+    return int(text)
 
 
 def _seconds(text: str) -> float:
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1
     if not 0 <= number < 1e9:
-        raise argparse.ArgumentTypeError("SECONDS should be a number from 0 up")
+        raise argparse.ArgumentTypeError(f"SECONDS should be a number from 0 up, not {text!r}")
     return number
 
 

@@ -34,10 +34,7 @@ adds a progress bar and completion ([Installation](../installation.md)).
 {synopsis}
 ```
 
-- `STORE`, `FROM`, `TO`: a file's path, or `s3://bucket/key` with the extra `s3`. `show`, `get` and `convert` take `-`
-  for standard input, `convert` also for standard output.
-- `PATH`: a field, as a JSON Pointer such as `/jobs/0/name` (RFC 6901) or with dots, `jobs.0.name`. `.` is the whole
-  value; with `set`, `-` as an index appends.
+{places}
 
 Options that most commands have:
 
@@ -66,7 +63,14 @@ it is, or end the editor with an error, as Vim does after `:cq`.
 """
 
 
-PLACES = ("STORE", "FROM", "TO", "PATH")  # arguments that HEAD explains for all commands
+# Arguments that are explained once for all commands.
+TOLD = {
+    "STORE`, `FROM`, `TO": "a file's path, or `s3://bucket/key` with the extra `s3`. `show`, `get` and `convert` take `-` "
+    "for standard input, `convert` also for standard output",
+    "PATH": "a field, as a JSON Pointer such as `/jobs/0/name` (RFC 6901) or with dots, `jobs.0.name`. The whole value is "
+    "`.`; with `set`, `-` as an index appends",
+}
+PLACES = ("STORE", "FROM", "TO", "PATH")
 
 
 def commands(parser: argparse.ArgumentParser) -> dict[str, tuple[str, argparse.ArgumentParser]]:
@@ -132,7 +136,11 @@ def page() -> str:
     left_out = {term for term, _ in common}
     lines = [*(synopsis(name, each, left_out) for name, (_, each) in known.items()), "atomic-store --help | --version"]
     options = [(term, f"{told} ({', '.join(names)})" if len(names) < 3 else told) for (term, told), names in common.items()]
-    parts = [HEAD.format(description=parser.description, synopsis="\n".join(lines), shared=items(options))]
+    parts = [
+        HEAD.format(
+            description=parser.description, synopsis="\n".join(lines), places=items(TOLD.items()), shared=items(options)
+        )
+    ]
     for name, (help, each) in known.items():
         own = [
             (written(action), action.help or "")
@@ -159,6 +167,7 @@ def man_page() -> str:
         f".SH NAME\natomic-store \\- {roff('one value in one place, from the shell')}",
         ".SH SYNOPSIS\n.nf\n" + "\n".join(roff(synopsis(name, each)) for name, (_, each) in known.items()) + "\n.fi",
         f".SH DESCRIPTION\n{roff(parser.description or '')}",
+        tagged([(term.replace("`", ""), told.replace("`", "")) for term, told in TOLD.items()]),
         ".SH COMMANDS",
     ]
     for name, (_, each) in known.items():
