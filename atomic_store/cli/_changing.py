@@ -5,18 +5,19 @@ from __future__ import annotations
 import sys
 
 from ..errors import AtomicStoreError, LoadError, MissingLibraryError, describe
-from ..locations import ANY
 from . import _pointer
 from ._formats import (
     FileFormat,
+    Locked,
     MemoryFile,
     StandardInput,
     StandardInputFile,
+    by_suffix,
     compression_of,
     for_new,
     no_field,
     nothing_at,
-    publish,
+    overwrite,
     read,
 )
 from ._json import JsonText, loads_strictly
@@ -38,7 +39,7 @@ def set_field(args: argparse.Namespace, location: Any) -> Any:
     given = _value(args)
     if not parts and not args.add:
         form = _format_at(location, args.format)
-        publish(location, ANY, form.pack(form.encode(given, location.path)))
+        overwrite(location, form.pack(form.encode(given, location.path)))
         return given
     made: list[Any] = []
 
@@ -83,9 +84,10 @@ def delete_all(location: Any) -> None:
     Raises:
         CommandError: nothing is.
     """
-    if location.version() is None:
-        raise nothing_at(location.path)
-    location.delete()
+    with Locked(location):
+        if location.version() is None:
+            raise nothing_at(location.path)
+        location.delete()
 
 
 def put_content(args: argparse.Namespace, location: Any, command: list[str]) -> dict[str, Any]:
@@ -99,7 +101,7 @@ def put_content(args: argparse.Namespace, location: Any, command: list[str]) -> 
         inside = came.unpack(WatchedFile(MemoryFile(origin, content), progress), origin)
     form.load(inside, origin)
     packed = content if came.methods == form.methods else form.pack(inside)
-    publish(location, ANY, packed)
+    overwrite(location, packed)
     return {"location": location.path, "format": form.label, "bytes": len(packed)}
 
 
@@ -133,7 +135,9 @@ def _all_of(file: StandardInputFile) -> bytes:
 
 
 def _format_at(location: Any, name: str | None) -> FileFormat:
-    """Return the format to write at a place: by the option, the suffix, and the compression of what is stored there."""
+    """Return the format to write at a place: by the option, the suffix, or what is stored there, whose compression stays."""
+    if name is None and by_suffix(location.path) is None and (stored := read(location, None)) is not None:
+        return stored.form
     form = for_new(location.path, name)
     file = location.read()
     if file is not None:
@@ -149,8 +153,12 @@ def _value(args: argparse.Namespace) -> Any:
         CommandError: it is no JSON, or no number to add.
     """
     text = args.value
-    if text == "-":
-        text = str(_from_input()[1], sys.stdin.encoding or "utf-8")
+    try:
+        if text == "-":
+            text = str(_from_input()[1], sys.stdin.encoding or "utf-8")
+        f"{args.field}{text}".encode()  # Python decodes the command line with a surrogate for what is no text
+    except UnicodeError as error:
+        raise CommandError(2, "PATH and VALUE should be text in the encoding of this terminal, and are not") from error
     if args.string:
         return text
     try:

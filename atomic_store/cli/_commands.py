@@ -6,9 +6,8 @@ import os
 import sys
 
 from ..errors import ConflictError
-from ..locations import ANY
 from ..store import locate
-from ._formats import StandardInput, for_new, no_field, nothing_at, publish, read, writable
+from ._formats import BOM, StandardInput, for_new, no_field, nothing_at, overwrite, publish, read, writable
 from ._terminal import CommandError, Progress, compact, message_of, painted, say, visible, write_bytes, write_out
 
 TYPE_CHECKING = False
@@ -26,12 +25,13 @@ def show(args: argparse.Namespace) -> int:
     value = stored.load()
     own_text = stored.form.name != "json" and not (args.json or args.compact or args.indent)
     if own_text and stored.form.codec.writes_text(value):
-        text = str(stored.content.removeprefix(b"\xef\xbb\xbf"), "utf-8", "backslashreplace")
+        text = str(stored.content.removeprefix(BOM), "utf-8", "backslashreplace")
         say(text.removesuffix("\n"))
     else:
         from ._output import say_value
 
-        say_value(value, stored.form, args, path)
+        with stored.printing():
+            say_value(value, stored.form, args, path)
     return 0
 
 
@@ -48,7 +48,8 @@ def get(args: argparse.Namespace) -> int:
     if args.raw:
         say(_output.raw(stored.form.plain(field), path))
     else:
-        _output.say_value(field, stored.form, args, path)
+        with stored.printing():
+            _output.say_value(field, stored.form, args, path)
     return 0
 
 
@@ -137,10 +138,13 @@ def convert(args: argparse.Namespace) -> int:
     if target is None:
         _write_bytes(packed, new)
         return 0
-    try:
-        publish(target, ANY if args.force else None, packed)
-    except ConflictError as error:
-        raise _exists(target) from error
+    if args.force:
+        overwrite(target, packed)
+    else:
+        try:
+            publish(target, None, packed)
+        except ConflictError as error:
+            raise _exists(target) from error
     facts = {"from": source.path, "from_format": old.label, "to": place, "to_format": new.label, "bytes": len(packed)}
     text = f"{place!r}: {len(packed)} bytes of {new.label}, from {source.path!r}, {old.label}"
     say(compact(facts) if args.json else text)

@@ -10,7 +10,7 @@ from ..locations import ANY
 from ..store import locate
 from ._formats import mistake_in, publish
 from ._json import in_lines, loads
-from ._terminal import CommandError, Terminated, one_line, warn
+from ._terminal import CommandError, Terminated, message_of, one_line, warn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from ._formats import FileFormat, Stored
 
+MARK = b"# atomic-store: "  # begins the lines that are not part of the text
 TRIES = 10  # times that the editor is opened: some editors are scripts, which would repeat a mistake for ever
 
 
@@ -43,7 +44,7 @@ class TextDraft:
     def encode(self, text: bytes) -> bytes:
         """Return the encoded value; whatever is raised is the user's mistake."""
         if self.text.strip() and not text.strip():
-            raise ValueError(f"the text is empty. To delete what is stored: atomic-store delete {self._path!r}")
+            raise CommandError(4, f"The text is empty. To delete what is stored: atomic-store delete {self._path!r}")
         self._form.load(text, self._path)
         return text
 
@@ -223,18 +224,16 @@ class Workspace:
     def _lay(self, text: bytes, notes: list[str]) -> None:
         """Replace the file by a text, with lines before it that are not part of it."""
         lines = [line for note in notes for line in one_line(note).splitlines()]
-        self._header = [f"# atomic-store: {line}".encode("utf-8", "backslashreplace") for line in lines]
+        self._header = [MARK + line.encode("utf-8", "backslashreplace") for line in lines]
         publish(locate(self.path), ANY, b"".join(line + b"\n" for line in self._header) + text)
 
     def _typed(self) -> bytes:
         """Return the text without those lines."""
         with open(self.path, "rb") as file:
             text = file.read()
-        while self._header:
-            line, _, rest = text.partition(b"\n")
-            if line.rstrip() not in self._header:
-                break
-            text = rest
+        for _ in self._header:  # by how they begin: an editor that is a script changes what is in them, too
+            if text.startswith(MARK):
+                text = text.partition(b"\n")[2]
         return text
 
     def _worth_keeping(self) -> list[str]:
@@ -261,7 +260,9 @@ def _run_editor(path: str) -> None:
             process.returncode = 0  # it goes on without us, with what is not saved yet; Popen is not to complain of that
             raise
     except (OSError, ValueError) as error:
-        raise CommandError(1, f"the editor {command!r} cannot be started: {error}. Set VISUAL or EDITOR") from error
+        raise CommandError(
+            1, f"the editor {command!r} cannot be started: {message_of(error)}. Set VISUAL or EDITOR"
+        ) from error
     finally:
         signal.signal(signal.SIGINT, before)
     if status:

@@ -7,10 +7,11 @@ import os
 import sys
 
 from .. import formats
-from ..errors import FormatError, LoadError, MissingLibraryError, describe
+from ..errors import FormatError, LoadError, LockError, MissingLibraryError
 from ..formats import wrappers
+from ..locations import ANY
 from ..store import locate
-from ._terminal import PIECE, CommandError, Killable, Progress, WatchedFile, cause_of, message_of, warn
+from ._terminal import PIECE, CommandError, Killable, Progress, WatchedFile, cause_of, is_terminal, message_of, warn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 LONG = {"yaml": 1 << 17, "toml": 1 << 17}
 LONG_IN_C = 16 << 20
 MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ\0": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"  # the byte order mark of UTF-8, which editors on Windows write
+# What a file may unpack to: gzip packs 1,032 bytes into one at most, and 300 bytes of bz2 may stand for 400 MB.
+UNPACKED, UNPACKED_PER_BYTE = 1 << 20, 1100
 
 
 class FileFormat:
@@ -99,7 +102,7 @@ class FileFormat:
             formats.resolve(wrappers.Verified(self.name)).dump(value, memory, kwargs)
         except Exception as error:
             # Only its own words, because its notes repeat the path.
-            raise CommandError(4, f"the value cannot be kept as {self.name} at {path!r}: {describe(error)}") from error
+            raise CommandError(4, f"the value cannot be kept as {self.name} at {path!r}: {message_of(error)}") from error
         return memory.getvalue()
 
     def pack(self, content: bytes) -> bytes:
@@ -118,17 +121,25 @@ class FileFormat:
         self.look_at(file.peek(6), path)
         if not self.methods:
             return file.readall()
+        packed: Any = MemoryFile(path, file.readall()) if file.size is None else file
+        max_size = UNPACKED + UNPACKED_PER_BYTE * packed.size
         try:
-            content: bytes = formats.resolve(self.around(RawBytes(self.name))).load(file)
+            content: bytes = formats.resolve(self.around(RawBytes(self.name), max_size=max_size)).load(packed)
         except LoadError as error:
+            if error.__cause__ is None:
+                raise CommandError(
+                    4,
+                    f"{path!r} has {packed.size} bytes and unpacks to more than {max_size}, as hostile files do. "
+                    f"If it is yours: unpack it by {self.methods[-1]}, and pipe it to `atomic-store show -`",
+                ) from error
             error.format = self.label
             raise
         return content
 
-    def around(self, inside: Any) -> Any:
+    def around(self, inside: Any, **limits: int) -> Any:
         """Return the compressions around a format, as open() takes them."""
         for method in self.methods:
-            inside = wrappers.Compressed(inside, method)
+            inside = wrappers.Compressed(inside, method, **limits)
         return inside
 
     def look_at(self, head: bytes, path: Any) -> None:
@@ -174,6 +185,10 @@ class Stored:
         warn(f"{self._path!r} should be {self.form.name} by its name, and is {form.name}: taken as {form.label}")
         self.form = form
         return value
+
+    def printing(self) -> Progress:
+        """Return the progress of printing the value to a file or a pipe; on a terminal it shows itself."""
+        return Progress("printing", None, announce=self.form.is_long(self.content) and not is_terminal(sys.stdout))
 
     def _load_as_seen(self) -> tuple[FileFormat | None, Any]:
         seen = _seen(self.content)
@@ -272,7 +287,7 @@ def _seen(content: bytes) -> str | None:
         return "bson"
     if content.startswith(b"\xd9\xd9\xf7"):  # RFC 8949, 3.4.6
         return "cbor"
-    start = content[:4096].removeprefix(_BOM).lstrip(b" \t\r\n")[:1]
+    start = content[:4096].removeprefix(BOM).lstrip(b" \t\r\n")[:1]
     return "json" if start and start in b'{["-0123456789tfn' else None
 
 
@@ -357,6 +372,33 @@ def writable(text: str, mode: int | None = None) -> Any:
         if isinstance(location, LocalFile):
             location.mode = mode
     return location
+
+
+class Locked:
+    """The lock of a place, unless it has none or this program holds it already: `run --lock` keeps every change out."""
+
+    def __init__(self, location: Any) -> None:
+        self._location = location
+        self._lock: Any = None
+
+    def __enter__(self) -> None:
+        from ._locking import inherit_lock
+
+        if self._location.has_lock and not inherit_lock(self._location):
+            try:
+                self._lock = self._location.lock()
+            except LockError:
+                pass  # the file system has no locks, so no program holds one
+
+    def __exit__(self, *_: object) -> None:
+        if self._lock is not None:
+            self._lock.release()
+
+
+def overwrite(location: Any, content: bytes) -> None:
+    """Replace what is stored, whatever it is, all or nothing and under the lock."""
+    with Locked(location):
+        publish(location, ANY, content)
 
 
 def publish(location: Location, expected: object, content: bytes) -> None:

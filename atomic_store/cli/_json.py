@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+from ._formats import BOM
 from ._terminal import CommandError
 
 TYPE_CHECKING = False
@@ -42,7 +43,7 @@ def loads_exactly(content: bytes, path: Any) -> Any:
         CommandError: the value would lose something if it was written again.
     """
     try:
-        return loads(str(content.removeprefix(b"\xef\xbb\xbf"), "utf-8"))
+        return loads(str(content.removeprefix(BOM), "utf-8"))
     except LossError as error:
         raise CommandError(
             4, f"{path!r} would lose something: {error}. `atomic-store edit` keeps the rest as it is"

@@ -27,6 +27,10 @@ def parse(path: str) -> list[str]:
             raise CommandError(2, f"PATH {path!r} is no JSON Pointer: ~ stands only in ~0 for ~ and ~1 for / (RFC 6901)")
         return [part.replace("~1", "/").replace("~0", "~") for part in parts]
     parts = path.removeprefix(".").split(".")
+    if "[" in path:
+        raise CommandError(
+            2, f"PATH {path!r} has a bracket: write a.0.b for an item of a list, /a[0] for a key with brackets"
+        )
     if "" in parts:
         raise CommandError(2, f"PATH {path!r} has an empty part; for a key that is empty or has a dot, write /a.b/c")
     return parts
@@ -49,7 +53,7 @@ def assign(value: Any, parts: list[str], new: Any) -> None:
     Args:
         value: the value, which is changed.
         parts: the way to the field, at least one.
-        new: what the field becomes, from what it is (None if it is missing).
+        new: what the field becomes.
 
     Raises:
         CommandError: the way leads through something that has no fields.

@@ -290,7 +290,8 @@ def _refusal(error: LoadError) -> str:
     if error.__cause__ is None:
         return str(error).partition(". Nothing was changed")[0]
     size = "" if error.size is None else f" ({error.size} bytes)"
-    return f"{error.path!r}{size} cannot be read as {error.format}: {cause_of(error)}. Another format is named by --format"
+    cause = cause_of(error).rstrip(".")
+    return f"{error.path!r}{size} cannot be read as {error.format}: {cause}. Another format is named by --format"
 
 
 def cause_of(error: LoadError) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import errno
 import fcntl
@@ -382,6 +383,14 @@ def test_pickle_keeps_its_kinds_in_an_edit(editor: Editor) -> None:
     again = atomic_store.open("a", format="pickle").value
     assert again == {**value, "inside": {(1, 2): "y"}}
     assert type(again["n"]) is signal.Signals
+
+
+def test_editor_that_changes_our_lines_too_does_not_make_them_text(editor: Editor) -> None:
+    """An editor that is a script changes each line: those of ours are known by how they begin, whatever follows."""
+    Path("a.json").write_bytes(b'{"a":1')
+    editor.does("sed -i 's/1/1}/' \"$1\"")
+    assert run("edit", "a.json").code == 0
+    assert Path("a.json").read_bytes() == b'{"a":1}'
 
 
 def test_value_that_json_cannot_show_at_all_is_refused_before_the_editor_opens(editor: Editor) -> None:
@@ -915,6 +924,21 @@ def test_large_output_comes_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(TERMINAL, "write_out", write)
     assert json.loads(run("show", "a.json").out) == value
     assert len(written) > 2
+
+
+def test_printing_a_large_value_to_a_file_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Laying 200 MB out takes minutes: the terminal says so, unless it is what is printed to."""
+    put("a.json", [1, "geheim"])
+    monkeypatch.setattr(FORMATS, "LONG", {"json": 1})
+    for words in (["show", "a.json"], ["get", "a.json", "0", "--json"]):
+        with Screen() as screen:
+            with contextlib.redirect_stdout(io.StringIO()):
+                assert cli.main(words) == 0
+            assert "\rprinting\r" in screen.err
+            assert screen.err.endswith("\r")
+            told = screen.err
+            assert cli.main(words) == 0
+        assert "printing" not in screen.err.removeprefix(told)
 
 
 @pytest.mark.parametrize("has_tqdm", [True, False])

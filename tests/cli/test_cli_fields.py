@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import pickle
@@ -79,9 +80,9 @@ def test_field_that_is_not_there_is_exit_code_3(path: str) -> None:
     assert "none.json" not in inside(Path())
 
 
-@pytest.mark.parametrize("path", ["/a~", "/a~2b", "a..b", "a.", "..", "a.b."])
+@pytest.mark.parametrize("path", ["/a~", "/a~2b", "a..b", "a.", "..", "a.b.", "a[0]", "a[].b"])
 def test_path_that_is_none_is_a_mistake_in_the_command(path: str) -> None:
-    """A tilde that escapes nothing and an empty part are refused before anything is read or written."""
+    """A tilde that escapes nothing, an empty part and jq's brackets are refused before anything is read or written."""
     for words in (["get", "none.json", path], ["set", "none.json", path, "1"], ["delete", "none.json", path]):
         code, out, err = run(*words)
         assert (code, out) == (2, "")
@@ -113,7 +114,9 @@ def test_layout_is_asked_for_by_options() -> None:
     assert run("show", "a.yaml", "--indent", "1").out == '{\n "é": [\n  1\n ]\n}\n'
     assert run("show", "a.yaml", "--json").out == '{"\\u00e9": [1]}\n'
     for number in ("0", "17", "x"):
-        assert run("show", "a.yaml", "--indent", number).code == 2
+        found = run("show", "a.yaml", "--indent", number)
+        assert (found.code, "N should be from 1 to 16" in found.err) == (2, True)
+    assert run("show", "a.yaml", "--indent", "4", "--compact").code == 2
 
 
 @pytest.mark.parametrize("name", ["a.json", "a.yaml", "a.toml", "a.bson", "a.msgpack", "a.cbor", "a.json.gz", "a.yaml.xz"])
@@ -151,6 +154,9 @@ def test_field_is_set_in_every_format(name: str) -> None:
         (["a", "[" * 100_000], 2, "JSON"),
         (["a", "true", "--add"], 2, "number"),
         (["a", '"x"', "--add"], 2, "number"),
+        (["a", "1", "--add", "--string"], 2, "not allowed with"),
+        (["a", "\udcff", "--string"], 2, "text in the encoding"),
+        (["\udcff", "1"], 2, "text in the encoding"),
         (["t", "1", "--add"], 4, "str"),
         (["l", "1", "--add"], 4, "list"),
         (["big", "1e308", "--add"], 4, "JSON"),
@@ -328,6 +334,20 @@ def test_set_on_a_file_with_another_suffix_keeps_its_format() -> None:
     assert run("set", "b.json", "a", "2", "--format", "cbor").code == 0
     assert cbor2.loads(Path("b.json").read_bytes()) == {"a": 2}
     assert run("set", "c.txt", "a", "2").code == 2
+
+
+def test_file_without_a_suffix_is_changed_as_it_is_shown() -> None:
+    """What the bytes show is the format for every command: set, delete and put take it as show does, never pickle."""
+    Path("state").write_bytes(gzip.compress(b'{"a":1}', mtime=0))
+    for words in (["set", "state", "b", "2"], ["delete", "state", "a"], ["put", "state", "--", "echo", '{"c":3}']):
+        assert run(*words) == (0, "", "")
+    assert gzip.decompress(Path("state").read_bytes()) == b'{"c":3}\n'
+    for content in (pickle.dumps(1), b"plain text"):
+        Path("state").write_bytes(content)
+        for words in (["show", "state"], ["set", "state", "a", "1"], ["put", "state", "--", "echo", "1"]):
+            found = run(*words)
+            assert (found.code, "--format" in found.err) == (2, True)
+        assert Path("state").read_bytes() == content
 
 
 def test_damaged_file_that_vanishes_is_begun(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -254,6 +254,26 @@ def test_package_behind_a_compression_is_named(name: str, package: str, monkeypa
 # --- run -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("suffix", ["bz2", "gz.gz"])
+def test_few_bytes_do_not_fill_the_memory(suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What unpacks to far more than gzip can pack is refused at once, from a file and from a pipe; --json says so, too."""
+    blank = b" " * 50_000_000
+    bomb = bz2.compress(blank) if suffix == "bz2" else gzip.compress(gzip.compress(blank))
+    Path(f"a.json.{suffix}").write_bytes(bomb)
+    feed(monkeypatch, bomb)
+    for words in (
+        ["show", f"a.json.{suffix}"],
+        ["get", "-", "a", "-f", f"json.{suffix}"],
+        ["edit", f"a.json.{suffix}", "-j"],
+    ):
+        found = run(*words)
+        assert (found.code, found.out) == (4, "")
+        assert "unpacks to more than" in found.err
+    zeros = b"[" + b"0," * 400_000 + b"0]"
+    Path("b.json.gz").write_bytes(gzip.compress(zeros))
+    assert run("show", "b.json.gz", "-c").out.encode() == zeros + b"\n"
+
+
 def test_shells_that_count_lose_nothing() -> None:
     """Shells that read, add and write under `run --lock`, and others that use --add, lose none of their steps."""
     by_hand(Path("n.json"), {"n": 0})
@@ -295,6 +315,40 @@ def test_lock_is_held_while_the_command_runs_and_no_longer() -> None:
     with atomic_store.open("a.json", lock=5):
         pass
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["put", "a.json", "--", "echo", "2"],
+        ["set", "a.json", ".", "2"],
+        ["delete", "a.json"],
+        ["convert", "b.json", "a.json", "--force"],
+    ],
+)
+def test_lock_of_run_keeps_out_what_overwrites(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands that compare nothing wait for the holder of the lock, too; where there are no locks, they need none."""
+    by_hand(Path("a.json"), 1)
+    by_hand(Path("b.json"), 2)
+    acquired: list[str] = []
+    lock = atomic_store.LocalFile.lock
+
+    def noted(self: atomic_store.LocalFile, timeout: float | None = None) -> Any:
+        acquired.append(Path("a.json").read_text())
+        return lock(self, timeout)
+
+    monkeypatch.setattr(atomic_store.LocalFile, "lock", noted)
+    assert run(*words).code == 0
+    assert acquired == ["1"]
+    assert not Path("a.json").exists() or json.loads(Path("a.json").read_bytes()) == 2
+
+    def refused(self: atomic_store.LocalFile, timeout: float | None = None) -> Any:
+        raise atomic_store.LockError("no locks")
+
+    monkeypatch.setattr(atomic_store.LocalFile, "lock", refused)
+    by_hand(Path("a.json"), 1)
+    assert run(*words).code == 0
+    assert not Path("a.json").exists() or json.loads(Path("a.json").read_bytes()) == 2
 
 
 def test_lock_that_another_program_holds_is_waited_for() -> None:
@@ -442,10 +496,11 @@ def test_bash_completes_commands_and_options(tmp_path: Path) -> None:
     script = (
         f'export PATH={shlex.quote(str(bin))}:$PATH; eval "$(atomic-store completion bash)"\n'
         "ask() { COMP_LINE=$1; COMP_POINT=${#1}; COMP_TYPE=9; _python_argcomplete atomic-store; echo ${COMPREPLY[@]}; }\n"
-        "ask 'atomic-store c'; ask 'atomic-store show --in'"
+        "ask 'atomic-store c'; ask 'atomic-store show --in'; ask 'atomic-store convert a - --to y'"
     )
     done = subprocess.run(["/bin/bash", "-c", script], env=environment(), capture_output=True, text=True, check=False)
     assert [sorted(line.split()) for line in done.stdout.splitlines()] == [
         ["check", "clean", "completion", "convert"],
         ["--indent"],
+        ["yaml"],
     ]
