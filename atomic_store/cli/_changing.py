@@ -48,7 +48,7 @@ def set_field(args: argparse.Namespace, location: Any) -> Any:
         made[:] = [new]
         if not parts:
             return new
-        current = {} if current is _NOTHING else current
+        current = _pointer.new_owner(parts[0]) if current is _NOTHING else current
         _pointer.assign(current, parts, new)
         return current
 

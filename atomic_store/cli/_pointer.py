@@ -48,7 +48,7 @@ def find(value: Any, parts: list[str]) -> Any:
 
 
 def assign(value: Any, parts: list[str], new: Any) -> None:
-    """Change a field. Missing objects on the way are created; a list grows by one item at most.
+    """Change a field. What is missing on the way is created: a list before -, else an object. A list grows by one item.
 
     Args:
         value: the value, which is changed.
@@ -59,12 +59,17 @@ def assign(value: Any, parts: list[str], new: Any) -> None:
         CommandError: the way leads through something that has no fields.
     """
     *way, last = parts
-    for part in way:
+    for part, following in zip(way, parts[1:], strict=True):
         try:
             value = value[_key(value, part)]
         except Missing:
-            value = _put(value, part, {})
+            value = _put(value, part, new_owner(following))
     _put(value, last, new)
+
+
+def new_owner(part: str) -> Any:
+    """Return what a missing value becomes that is to have this part: - appends to a list."""
+    return [] if part == "-" else {}
 
 
 def remove(value: Any, parts: list[str]) -> None:

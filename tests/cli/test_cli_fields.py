@@ -185,6 +185,17 @@ def test_value_that_the_format_cannot_hold_is_not_stored() -> None:
         assert Path(name).read_bytes() == before
 
 
+@pytest.mark.parametrize("name", ["a.json", "a.yaml", "a.toml"])
+def test_first_item_that_is_appended_makes_the_list(name: str) -> None:
+    """An index of - appends where nothing is stored yet, too: no script gets an object with the key "-"."""
+    for number in ("1", "2"):
+        assert run("set", name, "/jobs/-/runs/-", number) == (0, "", "")
+    assert json.loads(run("show", name, "--json").out) == {"jobs": [{"runs": [1]}, {"runs": [2]}]}
+    for number in ("1", "2"):
+        assert run("set", "b.json", "/-", number).code == 0
+    assert run("show", "b.json", "-c").out == "[1,2]\n"
+
+
 def test_whole_value_is_set_and_null_is_one() -> None:
     """The path . replaces all, whatever was there; null is a value like any other."""
     assert run("set", "a.json", ".", "null").code == 0
