@@ -8,7 +8,6 @@ from ..errors import AtomicStoreError, LoadError, MissingLibraryError, describe
 from . import _pointer
 from ._formats import (
     FileFormat,
-    Locked,
     MemoryFile,
     StandardInput,
     StandardInputFile,
@@ -21,8 +20,8 @@ from ._formats import (
     read,
 )
 from ._json import JsonText, loads_strictly
-from ._locking import inherit_lock
-from ._terminal import CommandError, Progress, WatchedFile
+from ._locking import Locked, inherit_lock
+from ._terminal import CommandError, Killable, Progress, WatchedFile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,7 +98,8 @@ def put_content(args: argparse.Namespace, location: Any, command: list[str]) -> 
     came = FileFormat(form.name, compression_of(content), "what came")
     with Progress("unpacking", len(content)) as progress:
         inside = came.unpack(WatchedFile(MemoryFile(origin, content), progress), origin)
-    form.load(inside, origin)
+    with Killable(form.is_long(inside)):
+        form.load(inside, origin)
     packed = content if came.methods == form.methods else form.pack(inside)
     overwrite(location, packed)
     return {"location": location.path, "format": form.label, "bytes": len(packed)}

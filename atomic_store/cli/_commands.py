@@ -8,7 +8,7 @@ import sys
 from ..errors import ConflictError
 from ..store import locate
 from ._formats import BOM, StandardInput, for_new, no_field, nothing_at, overwrite, publish, read, writable
-from ._terminal import CommandError, Progress, compact, message_of, painted, say, visible, write_bytes, write_out
+from ._terminal import CommandError, Killable, Progress, compact, message_of, painted, say, visible, write_bytes, write_out
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -132,7 +132,8 @@ def convert(args: argparse.Namespace) -> int:
 
         if old.name == "json":
             value = loads_exactly(content, source.path)
-        with Progress(f"encoding {new.name}, and reading it back", len(content), announce=new.is_long(content)):
+        long = new.is_long(content)
+        with Progress(f"encoding {new.name}, and reading it back", len(content), announce=long), Killable(long):
             content = new.encode(old.plain(value), place)
     packed = new.pack(content)
     if target is None:

@@ -7,7 +7,7 @@ import os
 import sys
 
 from .. import formats
-from ..errors import FormatError, LoadError, LockError, MissingLibraryError
+from ..errors import FormatError, LoadError, MissingLibraryError
 from ..formats import wrappers
 from ..locations import ANY
 from ..store import locate
@@ -174,9 +174,7 @@ class Stored:
     def load(self) -> Any:
         """Decode the value. If the format by the name refuses the bytes, and they show another format, that one is used."""
         try:
-            if not self.form.is_long(self.content):
-                return self.form.load(self.content, self._path)
-            with Killable():
+            with Killable(self.form.is_long(self.content)):
                 return self.form.load(self.content, self._path)
         except (LoadError, MissingLibraryError):
             form, value = self._load_as_seen()
@@ -220,7 +218,7 @@ def read(location: Any, name: str | None, exact: bool = False, option: str = "--
             _ = form.codec  # raises if --format is wrong or a package missing, which is worth more than "nothing there"
         return None
     path = location.path
-    with file, Progress(f"reading {path!r}", file.size) as progress:
+    with file, Progress(f"reading {path!r}", file.size, announce=(file.size or 0) >= LONG_IN_C) as progress:
         watched = WatchedFile(file, progress)
         guess = form or FileFormat("json", compression_of(watched.peek(6)))
         content = guess.unpack(watched, path)
@@ -374,29 +372,10 @@ def writable(text: str, mode: int | None = None) -> Any:
     return location
 
 
-class Locked:
-    """The lock of a place, unless it has none or this program holds it already: `run --lock` keeps every change out."""
-
-    def __init__(self, location: Any) -> None:
-        self._location = location
-        self._lock: Any = None
-
-    def __enter__(self) -> None:
-        from ._locking import inherit_lock
-
-        if self._location.has_lock and not inherit_lock(self._location):
-            try:
-                self._lock = self._location.lock()
-            except LockError:
-                pass  # the file system has no locks, so no program holds one
-
-    def __exit__(self, *_: object) -> None:
-        if self._lock is not None:
-            self._lock.release()
-
-
 def overwrite(location: Any, content: bytes) -> None:
     """Replace what is stored, whatever it is, all or nothing and under the lock."""
+    from ._locking import Locked
+
     with Locked(location):
         publish(location, ANY, content)
 

@@ -48,6 +48,25 @@ def run_locked(place: str, timeout: float | None, command: list[str]) -> NoRetur
         raise CommandError(code, f"the command {command[0]!r} cannot be run: {error.strerror}") from error
 
 
+class Locked:
+    """The lock of a place, unless it has none or this program holds it already."""
+
+    def __init__(self, location: Any) -> None:
+        self._location = location
+        self._lock: Any = None
+
+    def __enter__(self) -> None:
+        if self._location.has_lock and not inherit_lock(self._location):
+            try:
+                self._lock = self._location.lock()
+            except LockError:
+                pass  # the file system has no locks, so no program holds one
+
+    def __exit__(self, *_: object) -> None:
+        if self._lock is not None:
+            self._lock.release()
+
+
 def inherit_lock(location: Any) -> bool:
     """Return whether this program was started with the lock of a place. From then on, writing there takes no lock."""
     number = os.environ.get(VARIABLE, "")

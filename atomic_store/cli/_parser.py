@@ -173,7 +173,9 @@ def _set(commands: Any) -> None:
     )
     command.add_argument("location", metavar="STORE", help=_PLACE)
     command.add_argument("field", metavar="PATH", help=f"{_FIELD}; - for an index appends")
-    command.add_argument("value", metavar="VALUE", help="JSON, or - for JSON from standard input")
+    command.add_argument(
+        "value", metavar="VALUE", help="JSON, or - for JSON from standard input; after -- if it begins with -"
+    )
     kind = command.add_mutually_exclusive_group()
     kind.add_argument("-s", "--string", action="store_true", help="take VALUE as a text, not as JSON")
     kind.add_argument("-a", "--add", action="store_true", help="add VALUE to the number there (0 if none), print the sum")

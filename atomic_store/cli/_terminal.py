@@ -105,6 +105,7 @@ class Progress:
             self._print(f"{self._what}: {self._done >> 20} of {(self._total or 0) >> 20 or '?'} MB")
             return
         if self._bar is None:
+            self._print("")
             self._bar = tqdm(total=self._total, desc=self._what, unit="B", unit_scale=True, unit_divisor=1024, leave=False)
         self._bar.update(self._done - self._bar.n)
 
@@ -119,22 +120,30 @@ class Progress:
 class Killable:
     """Restore the default effect of SIGINT: a decoder in C checks for no signal until it is done, which may take seconds.
 
-    Only around what reads: nothing may need a clean-up.
+    Only around what reads or works in memory: nothing may need a clean-up.
+
+    Args:
+        wanted: whether the work takes long; if not, nothing is changed.
     """
 
-    def __enter__(self) -> Self:
-        import signal
+    def __init__(self, wanted: bool) -> None:
+        self._wanted = wanted
 
-        self._handler = signal.getsignal(signal.SIGINT)
-        if self._handler is signal.default_int_handler:  # else it is ignored, as under nohup, or a program's own
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
+    def __enter__(self) -> Self:
+        if self._wanted:
+            import signal
+
+            # Else it is ignored, as under nohup, or a program's own.
+            self._wanted = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+            if self._wanted:
+                signal.signal(signal.SIGINT, signal.SIG_DFL)
         return self
 
     def __exit__(self, *_: object) -> None:
-        import signal
+        if self._wanted:
+            import signal
 
-        if self._handler is signal.default_int_handler:
-            signal.signal(signal.SIGINT, self._handler)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class WatchedFile(io.RawIOBase):

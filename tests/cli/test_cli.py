@@ -888,22 +888,33 @@ def test_large_value_is_announced_before_it_is_decoded(words: list[str], monkeyp
 
 
 @pytest.mark.parametrize("ignored", [False, True])
-def test_ctrl_c_ends_the_decoding_of_a_large_value_at_once(ignored: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While a large value is decoded Ctrl-C kills, before and after it is an exception; where it is ignored it stays so."""
+@pytest.mark.parametrize(
+    ("words", "method"),
+    [
+        (["show", "a.json"], "load"),
+        (["put", "b.json", "--", "echo", "1"], "load"),
+        (["convert", "a.json", "-", "--to", "cbor"], "encode"),
+    ],
+)
+def test_ctrl_c_ends_the_decoding_of_a_large_value_at_once(
+    words: list[str], method: str, ignored: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a large value is decoded or encoded Ctrl-C kills, else it is an exception; if ignored it stays so."""
     put("a.json", 1)
     seen: list[Any] = []
-    load = FORMATS.FileFormat.load
+    work = getattr(FORMATS.FileFormat, method)
 
     def watched(*args: Any) -> Any:
         seen.append(signal.getsignal(signal.SIGINT))
-        return load(*args)
+        return work(*args)
 
-    monkeypatch.setattr(FORMATS.FileFormat, "load", watched)
+    monkeypatch.setattr(FORMATS.FileFormat, method, watched)
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(io.BytesIO()))
     before = signal.signal(signal.SIGINT, signal.SIG_IGN if ignored else signal.default_int_handler)
     try:
-        assert run("show", "a.json").out == "1\n"
-        monkeypatch.setattr(FORMATS, "LONG", {"json": 1})
-        assert run("show", "a.json").out == "1\n"
+        assert cli.main(words) == 0
+        monkeypatch.setattr(FORMATS, "LONG", {"json": 1, "cbor": 1})
+        assert cli.main(words) == 0
         assert signal.getsignal(signal.SIGINT) is seen[0]
     finally:
         signal.signal(signal.SIGINT, before)
@@ -953,6 +964,10 @@ def test_progress_is_shown_on_a_terminal_for_long_work(has_tqdm: bool, monkeypat
     assert (quiet.code, quiet.err) == (0, "")
     with Screen() as screen:
         assert cli.main(["convert", "a.json", "b.cbor", "--force"]) == 0
+    monkeypatch.setattr(FORMATS, "LONG_IN_C", 1)
+    with Screen() as announced:
+        assert cli.main(["convert", "a.json", "b.cbor", "--force"]) == 0
+    assert announced.err.startswith("\r\rreading 'a.json'\r")
     for step in ("reading 'a.json'", "decoding json", "encoding cbor, and reading it back", "writing 'b.cbor'"):
         assert step in screen.err
     assert ("2 of 3 MB" in screen.err, "B/s]" in screen.err) == (not has_tqdm, has_tqdm)
