@@ -25,8 +25,8 @@ exclude_patterns = ["_build", "diagrams"]
 # As many levels of headings can be linked to as the pages have, under the names that viewers of repositories give them.
 myst_heading_anchors = 4
 
-# "json" in a text is what a reader copies into a program.
-smartquotes = False
+# "json" in a text is what a reader copies into a program: only dashes and ellipses become typographic.
+smartquotes_action = "De"
 # What stands between single backticks in a docstring is code.
 default_role = "code"
 autodoc_member_order = "bysource"
