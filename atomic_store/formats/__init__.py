@@ -89,9 +89,6 @@ class Codec:
         """What the store shows as its format."""
         return self.module.public()
 
-    def check_default(self, default: "Any") -> None:
-        """Raise TypeError where the default is no value that the store may have; here any is one."""
-
     def writes_text(self, value: "Any") -> bool:
         """Return whether this value is written as text."""
         text = self.module.text

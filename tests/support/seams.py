@@ -25,6 +25,8 @@ from atomic_store.locations.local import _lock as lock
 from atomic_store.locations.local import _platform as platform
 from atomic_store.locations.local import _probe as probe
 from atomic_store.locations.local import _tempfile as tempfile
+from atomic_store.locations.local import _unchanged as unchanged
+from atomic_store.locations.local import aside
 from atomic_store.locations.s3 import _upload, _write
 
 __all__ = ["difference", "json_format", "lock", "platform", "probe", "tempfile"]
@@ -58,7 +60,7 @@ def is_still(patch: pytest.MonkeyPatch, stand_in: Callable[[Any], bool]) -> None
 def windows(patch: pytest.MonkeyPatch) -> None:
     """Let commits go by paths and by atomicwrites' functions, as on Windows; O_DIRECTORY is the test's to take away."""
     patch.setattr(platform, "on_windows", lambda: True)
-    for module in (tempfile, local, lock):
+    for module in (tempfile, local, lock, aside, unchanged):
         for name in ("fsync", "link", "replace", "unlink"):
             if hasattr(module, name):
                 patch.setattr(module, name, getattr(platform, name))
