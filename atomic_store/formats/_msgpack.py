@@ -1,7 +1,7 @@
 """MessagePack, by msgpack: JSON's values and bytes, smaller and faster, for machines only.
 
 Cannot hold: sets, objects, ints beyond 64 bits, a datetime unless dump_kwargs={"datetime": True}
-(aware ones only; load_kwargs={"timestamp": 3} gives them back), a tuple as a key (it is written, but
+(aware ones only; load_kwargs={"timestamp": 3} returns them, in UTC), a tuple as a key (it is written, but
 not read). Comes back as something else: a tuple as a list, a bytearray as bytes. Of all single
 flipped bits two thirds still load, as another value.
 """
