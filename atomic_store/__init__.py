@@ -22,7 +22,6 @@ from .errors import (
     VersionError,
 )
 from .store import AtomicStore
-from .store import importing as _importing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -201,24 +200,23 @@ def __getattr__(name: str) -> "Any":
     """Load what only some programs use (PEP 562): every cron job pays for `import atomic_store`."""
     # Literal imports: programs that freeze a package (PyInstaller, cx_Freeze, Nuitka) look for them.
     found: Any
-    with _importing:
-        match name:
-            case "AbstractFormatBstr" | "AbstractFormatFile" | "WrapBinaryFormat":
-                from .formats import base as found
-            case "Compressed" | "Signed" | "Verified" | "Versioned" | "Wrapper":
-                from .formats import wrappers as found
-            case "LocalFile":
-                from .locations import local as found
-            case "S3Object":
-                from .locations import s3 as found
-            case "atomic_write":
-                from . import writing as found
-            case "check":
-                from . import checking as found
-            case "open_dict":
-                from . import mapping as found
-            case _:
-                raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    match name:
+        case "AbstractFormatBstr" | "AbstractFormatFile" | "WrapBinaryFormat":
+            from .formats import base as found
+        case "Compressed" | "Signed" | "Verified" | "Versioned" | "Wrapper":
+            from .formats import wrappers as found
+        case "LocalFile":
+            from .locations import local as found
+        case "S3Object":
+            from .locations import s3 as found
+        case "atomic_write":
+            from . import writing as found
+        case "check":
+            from . import checking as found
+        case "open_dict":
+            from . import mapping as found
+        case _:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(found, name)
 
 

@@ -4,7 +4,6 @@ It touches no file itself: a location keeps the bytes, a codec turns them into t
 """
 
 import _thread
-import os
 import sys
 import time
 from _weakref import ref
@@ -15,6 +14,7 @@ from .locations import ANY, Location, scheme_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable
     from types import TracebackType
     from typing import Any, Generic, TypeVar
@@ -41,37 +41,6 @@ _DEBUG = 10  # logging.DEBUG, which this module must not import
 _local: "Any" = None  # the module locations.local, once a store has asked for it
 _aside: "Any" = None  # the module _quarantine, once a store has asked for it
 _CLEAN, _ASSIGNED, _DELETED = "clean", "assigned", "deleted"
-
-
-class _Importing:
-    """Notes the threads that import, as open() does; os.fork() waits for them.
-
-    In a child that is forked meanwhile, the lock of the module that is being imported stays locked for ever.
-    """
-
-    def __init__(self) -> None:
-        self._threads: list[int] = []
-
-    def __enter__(self) -> None:
-        self._threads.append(_thread.get_ident())
-
-    def __exit__(self, *_: object) -> None:
-        self._threads.remove(_thread.get_ident())
-
-    def wait_for_others(self) -> None:
-        """Wait until no other thread imports, but no longer than any import should take."""
-        deadline = time.monotonic() + 10
-        while set(self._threads) - {_thread.get_ident()} and time.monotonic() < deadline:
-            time.sleep(0.001)
-
-    def forget_others(self) -> None:
-        """In the child: only the thread that has forked is left."""
-        self._threads = [thread for thread in self._threads if thread == _thread.get_ident()]
-
-
-importing = _Importing()
-if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows does not fork
-    os.register_at_fork(before=importing.wait_for_others, after_in_child=importing.forget_others)
 
 
 class _Exit:
@@ -169,11 +138,10 @@ class AtomicStore(Generic[T]):
         on_conflict: str | None = None,
         on_corrupt: str = "raise",
     ) -> None:
-        with importing:
-            self._location = locate(path)
-            self._type = type
-            self._resolve(format, is_binary, self._location)
-            self._quarantines = on_corrupt != "raise" and _quarantines(on_corrupt)
+        self._location = locate(path)
+        self._type = type
+        self._resolve(format, is_binary, self._location)
+        self._quarantines = on_corrupt != "raise" and _quarantines(on_corrupt)
         self.load_kwargs: dict[str, Any] = {} if load_kwargs is None else _keywords("load_kwargs", load_kwargs)
         self.dump_kwargs: dict[str, Any] = {} if dump_kwargs is None else _keywords("dump_kwargs", dump_kwargs)
         if type is not None:

@@ -10,8 +10,6 @@ import ast
 import os
 import subprocess
 import sys
-import threading
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +18,6 @@ import pytest
 from support import require
 
 import atomic_store
-from atomic_store.store import importing
 
 Record = Callable[[str, object], None]
 
@@ -188,12 +185,11 @@ def commit(self):
 atomic_store.AtomicStore.commit = commit
 """
 
-# A thread makes the first commit, or opens first, while the main thread forks: the child does the same.
+# A thread makes the first commit while the main thread forks: the child makes its own first commit.
 FORKING = """
 import os, sys, threading, time
 sys.path[:0] = sys.argv[1:3]
 path, children, lock, patience = sys.argv[3], int(sys.argv[4]), sys.argv[5] == "lock", int(sys.argv[6])
-format, opened = sys.argv[7] or None, sys.argv[8] == "opened"
 import faulthandler
 import atomic_store
 {late}
@@ -205,18 +201,14 @@ for number in range(children):
         hung += os.waitstatus_to_exitcode(os.waitpid(program, 0)[1]) != 0
         continue
     os.chdir(path)
-    def store(name):
-        return atomic_store.open(f"{{name}} {{number}}", default=1, format=format, lock=lock)
-    if opened:
-        mine = store("mine")
-        theirs = store("thread")
-    thread = threading.Thread(target=theirs.commit if opened else lambda: store("thread").commit())
+    mine = atomic_store.open(f"mine {{number}}", default=1, lock=lock)
+    thread = threading.Thread(target=atomic_store.open(f"thread {{number}}", default=1, lock=lock).commit)
     thread.start()
     time.sleep(number % 20 * 0.0003)
     child = os.fork()
     if child == 0:
         faulthandler.dump_traceback_later(patience, exit=True)
-        (mine if opened else store("mine")).commit()
+        mine.commit()
         os._exit(0)
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     thread.join()
@@ -225,17 +217,11 @@ print(hung)
 """
 
 
-def forked(
-    directory: Path, children: int, lock: str, late: str = "", patience: int = 30, format: str = "", opened: bool = True
-) -> int:
+def forked(directory: Path, children: int, lock: str, late: str = "", patience: int = 30) -> int:
     """Fork so many children beside a first commit; return how many hung for longer than the patience, or failed."""
     command = [sys.executable, "-I", "-S", "-W", "ignore", "-c", FORKING.format(late=late), *PATHS[:2], str(directory)]
     done = subprocess.run(
-        [*command, str(children), lock, str(patience), format, "opened" if opened else ""],
-        capture_output=True,
-        text=True,
-        timeout=500,
-        check=False,
+        [*command, str(children), lock, str(patience)], capture_output=True, text=True, timeout=500, check=False
     )
     assert done.returncode == 0, done.stderr
     return int(done.stdout)
@@ -246,56 +232,6 @@ def test_child_forked_beside_a_first_commit_never_hangs(lock: str, tmp_path: Pat
     """A worker that is forked while a thread makes the program's first commit commits, too: 100 of 100 each way."""
     assert forked(tmp_path, 100, lock) == 0
     record_property("children forked beside a first commit", 100)
-
-
-@pytest.mark.parametrize("format", ["", "pickle"])
-def test_child_forked_beside_a_first_open_never_hangs(format: str, tmp_path: Path, record_property: Record) -> None:
-    """A worker that is forked while a thread opens the program's first store opens and commits one, too."""
-    assert forked(tmp_path, 20, "lock", format=format, opened=False) == 0
-    record_property("children forked beside a first open", 20)
-
-
-def test_fork_waits_for_a_thread_that_imports(monkeypatch: pytest.MonkeyPatch) -> None:
-    """os.fork() begins once no other thread is inside open()'s imports; one that never ends delays it, but not for ever."""
-    begun, end = threading.Event(), threading.Event()
-
-    def imports() -> None:
-        with importing:
-            begun.set()
-            end.wait(60)
-
-    thread = threading.Thread(target=imports)
-    thread.start()
-    begun.wait()
-    now = time.monotonic()
-
-    def sleep(_: float) -> None:
-        end.set()
-        thread.join()
-
-    monkeypatch.setattr(time, "monotonic", lambda: now)
-    monkeypatch.setattr(time, "sleep", sleep)
-    with importing:  # what the forking thread itself imports is no reason to wait
-        child = os.fork()
-        if child == 0:
-            os._exit(thread.is_alive())
-        importing.forget_others()
-    assert end.is_set()
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-
-    begun.clear()
-    end.clear()
-    thread = threading.Thread(target=imports)
-    thread.start()
-    begun.wait()
-    clock = iter(range(0, 100, 6))
-    slept: list[float] = []
-    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
-    monkeypatch.setattr(time, "sleep", slept.append)
-    importing.wait_for_others()
-    assert len(slept) == 1
-    end.set()
-    thread.join()
 
 
 def test_child_that_hangs_on_an_import_is_found(tmp_path: Path) -> None:
