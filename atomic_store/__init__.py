@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 else:
+    Any = Path = T = object  # as in errors.py
+    UnionType = type(int | None)
 
     def overload(signature):
         """Stand in for typing.overload, whose import costs more than the rest of the start-up."""

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from .locations.base import Finding
     from .store import Path
+else:
+    Any = Finding = Path = object  # as in errors.py
 
 
 class Report:

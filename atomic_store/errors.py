@@ -24,6 +24,8 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+else:
+    Any = object  # for typing.get_type_hints(); typing itself costs more than the rest of the start-up, here and below
 
 
 class AtomicStoreError(Exception):

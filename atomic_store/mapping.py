@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from .store import Path
 
     Items = Mapping[Any, Any] | Iterable[tuple[Any, Any]]
+else:
+    Any = Items = Path = Self = TracebackType = object  # as in errors.py
 
 _OF_S3DICT = {
     "bucket_name": "location",

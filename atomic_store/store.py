@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     T = TypeVar("T")
     Path = str | bytes | os.PathLike[str] | os.PathLike[bytes] | Location
 else:
-    T = None
+    from _collections_abc import Callable  # noqa: TC003 - for typing.get_type_hints(); loaded by os, unlike collections.abc
+
+    Any = Lock = Path = R = StoredFile = T = TracebackType = object  # as in errors.py
 
     class Generic:
         """Stands in for typing.Generic, whose import costs more than the rest of the start-up."""

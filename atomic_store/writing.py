@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 else:
     from .store import Generic
 
-    F = None
+    Any = F = Path = TracebackType = object  # as in errors.py
 
     def overload(signature):
         """Stand in for typing.overload, whose import costs more than the rest of the start-up."""

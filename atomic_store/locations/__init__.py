@@ -20,6 +20,8 @@ if TYPE_CHECKING:
         def __exit__(
             self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
         ) -> None: ...
+else:
+    Any = Context = Self = TracebackType = object  # as in errors.py
 
 
 class _Any:

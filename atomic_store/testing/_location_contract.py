@@ -7,14 +7,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConflictError, LockError, LockTimeout
-from ..locations import ANY
+from ..locations import ANY, Location
 from ..store import AtomicStore
 from ._helpers import PATIENCE, in_thread, noting, raise_, raises
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from ..locations import Location
 
 
 class LocationContract:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import threading
+from collections.abc import Generator  # noqa: TC003 - for typing.get_type_hints()
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,6 @@ from ..errors import LockError, LockTimeout
 from ..locations import ANY, Location, Lock, StoredFile, conflict
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
     from types import TracebackType
 
     from _typeshed import ReadableBuffer, WriteableBuffer

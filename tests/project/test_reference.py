@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple, get_type_hints
 
 import pytest
+from pydantic import ValidationError, validate_call
 from support import ROOT
 
 import atomic_store
@@ -100,3 +102,26 @@ PARTS = {
     "atomic_store.S3Object": {"left_by_clean"},
     "atomic_store.testing.Memory": {"give_back", "comparing", "publish", "require"},
 }
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+def test_hints_of_no_public_name_fail_at_run_time(entry: Entry) -> None:
+    """typing.get_type_hints(), which pydantic, typeguard and beartype call, resolves every public annotation."""
+    things = [entry.thing, *(inspect.getattr_static(entry.thing, name) for name in entry.members)]
+    if inspect.isclass(entry.thing):
+        things.append(entry.thing.__init__)
+    for thing in things:
+        if isinstance(thing, property):
+            things += [each for each in (thing.fget, thing.fset) if each is not None]
+        elif inspect.isclass(thing) or inspect.isfunction(thing):
+            get_type_hints(thing)
+
+
+def test_pydantic_can_check_the_arguments_of_open(tmp_path: Path) -> None:
+    """validate_call() refuses a wrong argument and passes every right one on unchanged."""
+    opened: Any = validate_call(atomic_store.open)
+    for path in (str(tmp_path / "a"), tmp_path / "a"):
+        assert opened(path, lock=2).path is path
+        assert opened(atomic_store.LocalFile(path)).path is path
+    with pytest.raises(ValidationError):
+        opened(tmp_path / "a", dump_kwargs="indent")

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
     from .. import Codec
+else:
+    Any = Codec = Self = object  # as in errors.py
 
 
 class Wrapper:

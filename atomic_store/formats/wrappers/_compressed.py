@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from _typeshed import ReadableBuffer, WriteableBuffer
+else:
+    Any = object  # as in errors.py
 
 COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".zst": "zstd"}
 """The suffixes that mean a compression."""

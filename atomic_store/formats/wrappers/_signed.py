@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     from _typeshed import ReadableBuffer
+else:
+    from _collections_abc import Sequence  # noqa: TC003 - needed at run time, by typing.get_type_hints()
+
+    Any = object  # as in errors.py
 
 
 class Signed(Wrapper):

@@ -8,6 +8,8 @@ from ._base import MemoryFile, Wrapper, load_kwargs_of
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+else:
+    Any = object  # as in errors.py
 
 
 class Verified(Wrapper):

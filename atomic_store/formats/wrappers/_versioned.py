@@ -11,6 +11,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
+else:
+    from _collections_abc import Callable, Mapping
+
+    Any = object  # as in errors.py
 
 
 class Versioned(Wrapper):

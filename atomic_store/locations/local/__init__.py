@@ -35,6 +35,11 @@ if TYPE_CHECKING:
 
     from .._finding import Finding
 
+    Fsync = bool | Literal["file"]
+else:
+    Any = Finding = Self = TracebackType = object  # as in errors.py
+    Fsync = bool | str
+
 MAX_LINKS = 40  # path_resolution(7): the kernel follows no more either
 SETTLED_AFTER = 3_000_000_000  # ns: FAT timestamps have a resolution of 2 s; 1 s margin for the kernel's cached clock
 ASK_AGAIN = 4  # times, where no file is found: on FUSE a rename can be two steps, and a reader sees none in between
@@ -71,7 +76,7 @@ class LocalFile(Location):
         mode: int | None = None,
         follow_symlinks: bool = True,
         *,
-        fsync: "bool | Literal['file']" = True,
+        fsync: "Fsync" = True,
         skip_unchanged: bool = False,
     ) -> None:
         self.given = path

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
     from .._finding import Finding
     from ._read import Reader
+else:
+    from _collections_abc import Callable  # noqa: TC003 - needed at run time, by typing.get_type_hints()
+
+    Any = Finding = Reader = object  # as in errors.py
 
 STALE_AFTER = 86400
 """Seconds: no commit takes a day; programs that know better call abort_stale_uploads()."""
