@@ -80,12 +80,14 @@ def test_link_mode_and_attributes_stay(tmp_path: Path) -> None:
 
 
 def test_secret_is_never_readable_by_others(tmp_path: Path) -> None:
-    """LocalFile(mode=) holds from the first byte on, for what is written beside the place as well."""
-    with atomic_store.atomic_write(LocalFile(tmp_path / "key.pem", mode=0o600)) as file:
-        assert stat.S_IMODE(os.fstat(file.fileno()).st_mode) == 0o600
-        os.write(file.fileno(), b"secret")
-    assert (tmp_path / "key.pem").read_bytes() == b"secret"
-    assert stat.S_IMODE((tmp_path / "key.pem").stat().st_mode) == 0o600
+    """LocalFile(mode=), and later the mode of the file, hold from the first byte on, for the hidden file as well."""
+    path = tmp_path / "key.pem"
+    for location in (LocalFile(path, mode=0o600), path):
+        with atomic_store.atomic_write(location) as file:
+            assert stat.S_IMODE(os.fstat(file.fileno()).st_mode) == 0o600
+            os.write(file.fileno(), b"secret")
+        assert path.read_bytes() == b"secret"
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 def test_relative_path_means_the_directory_of_the_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

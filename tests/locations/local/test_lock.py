@@ -1046,16 +1046,25 @@ def test_fork_that_python_does_not_see_keeps_no_lock(path: Path) -> None:
 
 
 def test_started_program_inherits_no_lock(path: Path) -> None:
-    """A program that is started inside the block, and outlives it, keeps nothing."""
+    """A program that is started inside the block, and outlives it, keeps nothing: nor if its parent is killed there."""
     source = """
 import subprocess
 with atomic_store.open(path, 0, lock=True):
     subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], close_fds=False)
+    say("started")
+    hear()
 say("left")
 hear()
 """
     with Program(source, path) as parent:
+        assert parent.hear() == "started"
+        parent.say()
         assert parent.hear() == "left"
+        assert is_free(path)
+    with Program(source, path) as parent:
+        assert parent.hear() == "started"
+        assert not is_free(path)  # control
+        parent.kill()
         assert is_free(path)
 
 
