@@ -21,7 +21,7 @@ if TYPE_CHECKING:
             self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
         ) -> None: ...
 else:
-    Any = Context = Self = TracebackType = object  # as in errors.py
+    Any = Context = Finding = Self = TracebackType = object  # as in errors.py
 
 
 class _Any:
