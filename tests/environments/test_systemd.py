@@ -18,7 +18,7 @@ from support import ROOT, require
 PAGE = (ROOT / "docs" / "how-to" / "systemd.md").read_text(encoding="utf-8")
 UNITS = dict(re.findall(r"```ini\n# /etc/systemd/system/(\S+)\n(.*?)```", PAGE, re.DOTALL))
 SERVICES = [name for name in UNITS if name.endswith(".service")]
-COLLECT, WATCH, _ = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+COLLECT, WATCH = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 SCRIPTS = {"collect.py": COLLECT, "watch.py": COLLECT + WATCH}
 
 # $1 becomes /srv, $2 stays writable, and the rest of their file system is read-only for the program that follows.
