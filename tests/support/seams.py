@@ -29,7 +29,7 @@ from atomic_store.locations.local import _unchanged as unchanged
 from atomic_store.locations.local import aside
 from atomic_store.locations.s3 import _upload, _write
 
-__all__ = ["difference", "json_format", "lock", "platform", "probe", "tempfile"]
+__all__ = ["difference", "json_format", "local", "lock", "platform", "probe", "tempfile"]
 
 
 def system(patch: pytest.MonkeyPatch, stand_in: Any) -> None:

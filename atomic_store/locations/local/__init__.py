@@ -42,7 +42,9 @@ else:
 
 MAX_LINKS = 40  # path_resolution(7): the kernel follows no more either
 SETTLED_AFTER = 3_000_000_000  # ns: FAT timestamps have a resolution of 2 s; 1 s margin for the kernel's cached clock
-ASK_AGAIN = 4  # times, where no file is found: on FUSE a rename can be two steps, and a reader sees none in between
+# On FUSE a rename can be two steps, and the kernel may ask for what was just replaced: open() finds no file for an instant.
+ASK_AGAIN = 3  # times at once
+ASK_LONGER = 1.0  # seconds, where something shows that there is one
 
 
 class LocalFile(Location):
@@ -113,8 +115,7 @@ class LocalFile(Location):
         """
         file = Reader(self.given, exact)
         try:
-            self._open(file)
-            return file.begin()
+            return file.begin(self._open(file))
         except BaseException as error:
             file.close()  # not by its finalizer: that waits until nobody keeps the error, and swallows what a handler raises
             if isinstance(error, FileNotFoundError):
@@ -319,24 +320,25 @@ class LocalFile(Location):
             message = "should be a plain file and is an open pipe or deleted file"
             raise OSError(errno.EINVAL, message, self.absolute) from None
 
-    def _open(self, file: Descriptor) -> None:
-        """Open for reading: not through symlinks, which are looked at first, and not blocking on a FIFO."""
-        path, flags, left = self.absolute, READ, ASK_AGAIN
+    def _open(self, file: Descriptor) -> os.stat_result:
+        """Open for reading, not through symlinks, which are looked at first, nor blocking on a FIFO; return the status."""
+        path, flags, left, began = self.absolute, READ, ASK_AGAIN, 0.0
         while True:
             try:
-                file.open(path, flags)
-                return
-            except FileNotFoundError:
-                if not left:
-                    raise
-                left -= 1
+                return os.fstat(file.open(path, flags))
             except BlockingIOError:
                 # A file lease (fcntl(2)): wait for its end, as open() does. O_NONBLOCK was for FIFOs.
                 if flags != READ or not stat.S_ISREG(os.lstat(path).st_mode):
                     raise
                 flags &= ~os.O_NONBLOCK
             except OSError as error:
-                if error.errno in (errno.EACCES, errno.ENAMETOOLONG) and self._take_relative(path):
+                if error.errno in (errno.ENOENT, errno.ESTALE):
+                    file.close_fd()  # sshfs opens a file that was replaced, and has no status of it
+                    if left:
+                        left -= 1
+                    else:
+                        began = _wait_or_raise(path, error, began)
+                elif error.errno in (errno.EACCES, errno.ENAMETOOLONG) and self._take_relative(path):
                     path = self.absolute
                 elif error.errno in (errno.ELOOP, errno.EMLINK):  # EMLINK: FreeBSD's word for a symlink
                     # Again not through symlinks: what changes the end of the path now is looked at in its turn.
@@ -565,10 +567,9 @@ class Reader(Descriptor, StoredFile):  # pyright: ignore[reportIncompatibleVaria
         self.name = path
         self._digest = new_digest() if exact else None
 
-    def begin(self) -> "Reader":
-        """Look at what was opened; anything but a plain file is closed and refused."""
+    def begin(self, status: os.stat_result) -> "Reader":
+        """Look at the status of what was opened; anything but a plain file is closed and refused."""
         try:
-            status = os.fstat(self._fds[0])
             if not stat.S_ISREG(status.st_mode):
                 refuse_special(status, self.name)
             self.size: int | None = status.st_size
@@ -653,6 +654,42 @@ class Reader(Descriptor, StoredFile):  # pyright: ignore[reportIncompatibleVaria
 def signature(status: os.stat_result) -> tuple[int, int, int, int]:
     """Return device, inode, size and mtime in ns."""
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _wait_or_raise(path: str, error: OSError, began: float) -> float:
+    """Pause if the file seems to be there all the same, and return when the first pause began; else raise the error."""
+    listed = error.errno == errno.ESTALE or _is_listed(path)
+    if not listed and not _is_replaced_on_fuse(path):
+        raise error
+    now = time.monotonic()
+    if began and now - began > ASK_LONGER:
+        raise OSError(errno.ESTALE, "is there for lstat() and not for open()", path) if listed else error
+    time.sleep(0.001)
+    return began or now
+
+
+def _is_listed(path: str) -> bool:
+    try:
+        os.lstat(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+_fuse: dict[int, bool] = {}  # by device
+
+
+def _is_replaced_on_fuse(path: str) -> bool:
+    """Return whether a program serves the file system, and a commit is under way: its temp is there, or now the file."""
+    try:
+        device = os.stat(split(path)[0] or ".").st_dev
+        if device not in _fuse:
+            wanted = b" %d:%d " % (os.major(device), os.minor(device))
+            with open("/proc/self/mountinfo", "rb") as mounts:
+                _fuse[device] = bool([line for line in mounts if wanted in line and b" - fuse" in line])
+        return _fuse[device] and (bool(_lock.temps(path)) or _is_listed(path))
+    except (AttributeError, OSError):
+        return False  # another system, or the directory is gone too
 
 
 def refuse_special(status: os.stat_result | None, path: "Any") -> None:

@@ -355,13 +355,17 @@ def clean(real: str, dry_run: bool = False) -> "list[tuple[str, OSError | str | 
     Raises:
         OSError: the directory cannot be read.
     """
+    found = [(temp, _clean_one(temp, dry_run)) for temp in temps(real)]
+    return [(temp, verdict) for temp, verdict in found if verdict != ""]
+
+
+def temps(real: str) -> list[str]:
+    """Return the paths that may be temp files of writers of this very file."""
     directory, name = split(real)
     beginning = stem(directory, name)
     names = [each for each in os.listdir(directory or ".") if each.startswith(beginning) and each.endswith(".tmp")]
     digits = len(beginning) + 16
-    temps = [directory + each for each in sorted(names) if len(each) == digits + 4 and _HEX.issuperset(each[-20:-4])]
-    found = [(temp, _clean_one(temp, dry_run)) for temp in temps]
-    return [(temp, verdict) for temp, verdict in found if verdict != ""]
+    return [directory + each for each in sorted(names) if len(each) == digits + 4 and _HEX.issuperset(each[-20:-4])]
 
 
 def _clean_one(temp: str, dry_run: bool) -> "OSError | str | None":

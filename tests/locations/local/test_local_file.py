@@ -13,6 +13,7 @@ import socket
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -669,6 +670,71 @@ def test_file_that_stays_busy_is_an_error(tmp_path: Path, monkeypatch: pytest.Mo
         with pytest.raises(BlockingIOError) as caught:
             atomic_store.open(path)
     assert caught.value.filename == path
+
+
+@pytest.mark.parametrize("number", [errno.ENOENT, errno.ESTALE], ids=errno.errorcode.get)
+@pytest.mark.parametrize("call", ["open", "fstat"])
+def test_file_that_is_missing_for_an_instant_is_asked_for_again(
+    call: str, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What FUSE and NFS answer while a file is replaced is no missing file; if it stays so, an error, not the default."""
+    path = tmp_path / "a.json"
+    path.write_text("1")
+    real, left, now = getattr(os, call), 6, 0.0
+
+    def flicker(*args: Any, **options: Any) -> Any:
+        nonlocal left
+        if not left:
+            return real(*args, **options)
+        left -= 1
+        raise OSError(number, os.strerror(number))
+
+    def sleep(seconds: float) -> None:
+        nonlocal now
+        now += 0.3
+
+    before = descriptors()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, flicker)
+        patch.setattr(time, "sleep", sleep)
+        patch.setattr(time, "monotonic", lambda: now)
+        assert atomic_store.open(path).value == 1
+        left = 100
+        with pytest.raises(OSError, match="for lstat") as caught:
+            atomic_store.open(path, default=2)
+    assert (caught.value.errno, caught.value.filename) == (errno.ESTALE, path)
+    assert descriptors() == before
+
+
+@pytest.mark.parametrize("comes", [True, False], ids=["writer at work", "writer killed"])
+def test_temp_beside_a_missing_file_is_waited_for_on_fuse(
+    comes: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the two steps of such a rename only the writer's temp is there; one of a killed writer costs a second."""
+    path, temp = tmp_path / "a.json", tmp_path / ".a.json.0123456789abcdef.tmp"
+    temp.write_text("1")
+    now = 0.0
+
+    def sleep(seconds: float) -> None:
+        nonlocal now
+        now += 0.3
+        if comes:
+            temp.rename(path)
+
+    monkeypatch.setitem(seams.local._fuse, tmp_path.stat().st_dev, False)
+    assert atomic_store.open(path, default=2).value == 2
+    seams.local._fuse[tmp_path.stat().st_dev] = True
+    monkeypatch.setattr(time, "sleep", sleep)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    assert atomic_store.open(path, default=2).value == (1 if comes else 2)
+
+
+def test_file_system_that_cannot_be_known_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without /proc, and below a directory that is gone, a missing file is missing."""
+    monkeypatch.setattr(seams.local, "_fuse", {})
+    monkeypatch.delattr(os, "major")
+    assert atomic_store.open(tmp_path / "a.json", default=2).value == 2
+    assert atomic_store.open(tmp_path / "no" / "a.json", default=2).value == 2
 
 
 def test_relative_path_with_too_long_a_part_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
