@@ -100,11 +100,16 @@ class Codec:
         Raises:
             Exception: whatever the format raises, with a note that names path and format.
         """
+        size = len(value) if type(value) is list else 0
         try:
             if self._files is None:
                 self.module.write(value, file, dump_kwargs or {})
             else:
                 self.module.dump(value, self._files.Text(file, load_kwargs), **(dump_kwargs or {}))
+            if type(value) is list and len(value) != size:  # of a dict, Python itself says so
+                raise RuntimeError(
+                    "the list changed size while it was dumped: another thread must not change it during a commit"
+                )
         except Exception as error:
             error.add_note(f"while dumping the value of {file.name!r} with the format {self.label}")
             raise

@@ -1029,3 +1029,28 @@ def test_subclass_with_a_value_of_its_own_sees_every_new_one(path: Path, options
     assert atomic_store.open(path).value == store.reload() == {"n": 3}
     store.delete()
     assert store.value == {"n": 0}
+
+
+@pytest.mark.parametrize("format", [None, "pickle"])
+def test_list_that_grows_or_shrinks_during_a_commit_is_not_stored(format: str | None, path: Path) -> None:
+    """What another thread removes from the list meanwhile would be missing in the middle: an error, the old value stays."""
+
+    class Thief:
+        def __init__(self, items: list[Any]) -> None:
+            self.items = items
+
+        def __reduce__(self) -> Any:
+            return steal(self)
+
+    def steal(thief: Thief) -> Any:
+        del thief.items[0]
+        return (int, ()) if format else 0
+
+    kwargs = {} if format else {"default": steal}
+    store = atomic_store.open(path, default=[], format=format, dump_kwargs=kwargs)
+    store.commit()
+    before = path.read_bytes()
+    store.value += [1, Thief(store.value), 2]
+    with pytest.raises(RuntimeError, match="changed size"):
+        store.commit()
+    assert path.read_bytes() == before
