@@ -12,7 +12,7 @@ from .store import locate
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
-    from typing import IO, Any, Generic, Literal, TypeVar, overload
+    from typing import IO, Any, Generic, Literal, NoReturn, TypeVar, overload
 
     from .locations import Context
     from .store import Path
@@ -29,6 +29,7 @@ else:
 
 
 BUFFER = 1 << 16  # bytes; each write to a place costs, and some writers write every field by itself
+_WITH = "use it in a with block, `with atomic_write(...) as file`"
 
 
 class AtomicWrite(Generic[F]):
@@ -50,7 +51,11 @@ class AtomicWrite(Generic[F]):
 
     def __getattr__(self, name: str) -> Any:
         """Raise with what to do where it is used as if it were the file."""
-        raise AttributeError(f"atomic_write() has no {name!r}: use it in a with block, `with atomic_write(...) as file`")
+        raise AttributeError(f"atomic_write() has no {name!r}: {_WITH}")
+
+    def write(self, *_: Any) -> NoReturn:
+        """Raise AtomicStoreError: without this method csv, pandas and lxml say only that this is no file."""
+        raise AtomicStoreError(f"the new file of {self._location.path!r} is not open: {_WITH}")
 
     def __enter__(self) -> F:
         """Create the new file, which readers do not see yet, and return it.

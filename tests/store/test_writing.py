@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import errno
 import io
 import json
@@ -19,7 +20,7 @@ from stand_ins import directories_cannot_be_synced, inside
 from writing_contract import WritingContract
 
 import atomic_store
-from atomic_store import ConflictError, LocalFile, LocationError, UncertainCommitError
+from atomic_store import AtomicStoreError, ConflictError, LocalFile, LocationError, UncertainCommitError
 from atomic_store.locations.base import ANY
 from atomic_store.testing import Memory
 from atomic_store.writing import AtomicWrite
@@ -258,7 +259,11 @@ def test_failing_system_call_leaves_old_or_new(kind: Kind, number: int, tmp_path
 def test_object_used_as_the_file_says_what_to_do(tmp_path: Path) -> None:
     """Who forgets `with` is told so, not that some class has no attribute."""
     with pytest.raises(AttributeError, match="use it in a with block"):
-        atomic_store.atomic_write(tmp_path / "a").write  # noqa: B018 - looking is the act
+        atomic_store.atomic_write(tmp_path / "a").name  # noqa: B018 - looking is the act
+    # csv and others look for write(), and would only say that this is no file.
+    with pytest.raises(AtomicStoreError, match="use it in a with block"):
+        csv.writer(atomic_store.atomic_write(tmp_path / "a", "w")).writerow(["x"])
+    assert not (tmp_path / "a").exists()
 
 
 def test_part_can_be_read_back_cut_and_written_again(tmp_path: Path) -> None:
