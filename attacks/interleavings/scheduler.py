@@ -66,7 +66,7 @@ class Choice:
 
     could: tuple[int, ...]
     went: int
-    current: int | None
+    current: int | None = None
 
     def cost(self, other: int) -> int:
         """Return 1 if going on with `other` takes the turn from an actor that could have kept it."""
@@ -138,6 +138,13 @@ class Run:
         if actor is None or self.stuck:
             raise Stuck
         self._stand(label, seconds)
+
+    def pick(self, options: int) -> int:
+        """Return which of so many things happens next, 0 unless the schedule says otherwise: a choice between no actors."""
+        place = len(self.choices)
+        wanted = self._schedule[place] if place < len(self._schedule) else 0
+        self.choices.append(Choice(tuple(range(options)), wanted))
+        return wanted
 
     def released(self) -> None:
         """Report that something was released for which others may wait."""

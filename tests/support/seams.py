@@ -10,9 +10,10 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -160,6 +161,16 @@ def s3_nothing_learned(patch: pytest.MonkeyPatch) -> None:
     """Forget what services have shown of their ETags: each test meets its service for the first time."""
     patch.setattr(_write, "takes_bare", set[str]())
     patch.setattr(_write, "two_etags", set[str]())
+
+
+def s3_no_threads(patch: pytest.MonkeyPatch) -> None:
+    """Let uploads find that no thread can be started, so that the thread that writes makes all of their requests."""
+
+    class Refused(threading.Thread):
+        def start(self) -> None:
+            raise RuntimeError("can't start new thread")
+
+    patch.setattr(_upload, "threading", SimpleNamespace(**{**vars(threading), "Thread": Refused}))
 
 
 def s3_client() -> ModuleType:

@@ -1,24 +1,32 @@
 """Two clients on one object: their requests in every order, each with at most one fault, against a model of the service.
 
-A schedule says whose request comes next. Schedules are explored as a tree: run with a prefix, note which clients still
-wanted to go at each turn, and branch there.
+The scheduler is that of the files (attacks.interleavings). Two orders that lead to the same state, such as those of two
+reads, are followed once: a client is a function of the answers that it gets, so all that comes after is the same.
 """
 
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import combinations_with_replacement
 from typing import Any
 
 import pytest
 import seams
-from s3_model import FAULTS, Client, Service
+from s3_model import FAULTS, Client, Network, Service
 
 import atomic_store
-from atomic_store import ConflictError, S3Object, UncertainCommitError
+from atomic_store import AtomicStoreError, S3Object
+from attacks.interleavings.scheduler import Actor, Run
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*held no value:UserWarning")  # each quarantine warns
 
 KEY = "dir/state.json"
+GARBAGE = b'{"half'
+FIRST = {"n": 1, "by": [9]}
+BEFORE = {"nothing": None, "a value": json.dumps(FIRST).encode(), "garbage": GARBAGE}
+"""What is stored before both begin."""
 
 
 @pytest.fixture(scope="module")
@@ -29,81 +37,51 @@ def real() -> Any:
 
 
 @pytest.fixture(autouse=True)
-def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Parts of 64 bytes, and no waiting between two tries."""
+def one_thread_a_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts of 64 bytes, sent by the thread that writes; no waiting between two tries."""
     seams.s3_parts(monkeypatch, 64, seams.S3_SAME_SIZE)
     seams.s3_pause(monkeypatch, lambda attempt: None)
+    seams.s3_no_threads(monkeypatch)
     monkeypatch.setattr("time.sleep", lambda seconds: None)
-    seams.s3_nothing_learned(monkeypatch)
-
-
-class Scheduler:
-    """Lets one of several threads go on at a time, by a schedule; beyond its end, the first that can."""
-
-    def __init__(self, schedule: tuple[int, ...], actors: int) -> None:
-        self._schedule = schedule
-        self._changed = threading.Condition()
-        self._waiting: set[int] = set()
-        self._living = set(range(actors))
-        self._turn: int | None = None
-        self.taken: list[int] = []
-        self.choices: list[tuple[int, ...]] = []
-
-    def wait(self, actor: int) -> None:
-        """Wait for this actor's turn."""
-        with self._changed:
-            self._waiting.add(actor)
-            if self._turn == actor:
-                self._turn = None
-            self._choose()
-            assert self._changed.wait_for(lambda: self._turn == actor, 30)
-            self._waiting.discard(actor)
-
-    def end(self, actor: int) -> None:
-        """This actor has no more requests."""
-        with self._changed:
-            self._living.discard(actor)
-            if self._turn == actor:
-                self._turn = None
-            self._choose()
-
-    def _choose(self) -> None:
-        if self._turn is not None or self._waiting != self._living or not self._living:
-            return
-        choices = tuple(sorted(self._waiting))
-        step = len(self.taken)
-        wanted = self._schedule[step] if step < len(self._schedule) else choices[0]
-        self._turn = wanted if wanted in choices else choices[0]
-        self.choices.append(choices)
-        self.taken.append(self._turn)
-        self._changed.notify_all()
 
 
 Act = Callable[[S3Object, int], str]
 
 
-def increments(place: S3Object, actor: int) -> str:
-    store: atomic_store.AtomicStore[Any] = atomic_store.open(place, default={"n": 0, "by": []})
-    store.update(lambda value: {"n": value["n"] + 1, "by": [*value["by"], actor]})
-    return "updated"
+def opened(place: S3Object) -> atomic_store.AtomicStore[Any]:
+    return atomic_store.open(place, default={"n": 0, "by": []})
+
+
+def following(value: Any, actor: int) -> dict[str, Any]:
+    return {"n": value["n"] + 1, "by": [*value["by"], actor]}
+
+
+def updates(place: S3Object, actor: int) -> str:
+    opened(place).update(lambda value: following(value, actor))
+    return "stored"
+
+
+def updates_large(place: S3Object, actor: int) -> str:
+    opened(place).update(lambda value: {**following(value, actor), "large": "x" * 90})
+    return "stored"
 
 
 def commits(place: S3Object, actor: int) -> str:
-    store: atomic_store.AtomicStore[Any] = atomic_store.open(place, default={"n": 0, "by": []})
-    store.value = {"n": store.value["n"] + 1, "by": [*store.value["by"], actor]}
+    store = opened(place)
+    store.value = following(store.value, actor)
     store.commit()
-    return "updated"
+    return "stored"
 
 
 def commits_large(place: S3Object, actor: int) -> str:
-    store: atomic_store.AtomicStore[Any] = atomic_store.open(place, default={"n": 0, "by": []})
-    store.value = {"n": store.value["n"] + 1, "by": [*store.value["by"], actor], "large": "x" * 90}
+    store = opened(place)
+    store.value = {**following(store.value, actor), "large": "x" * 90}
     store.commit()
-    return "updated"
+    return "stored"
 
 
 def deletes(place: S3Object, actor: int) -> str:
-    atomic_store.open(place, default={"n": 0, "by": []}).delete()
+    opened(place).delete()
     return "deleted"
 
 
@@ -112,151 +90,184 @@ def sets_aside(place: S3Object, actor: int) -> str:
     if version is None:
         return "nothing there"
     place.set_aside(version)
-    return "deleted"
+    return "set aside"
 
 
-def run(acts: tuple[Act, ...], schedule: tuple[int, ...], fault: tuple[int, str], real: Any) -> tuple[Scheduler, Any, Any]:
-    """Run both clients by a schedule; request number fault[0] meets fault[1]. Return scheduler, outcomes and service."""
-    service = Service()
-    scheduler = Scheduler(schedule, len(acts))
-    outcomes: dict[int, str] = {}
-    clients: list[Client] = []
-
-    def turn(actor: int) -> Callable[[str], str]:
-        def take(method: str) -> str:
-            scheduler.wait(actor)
-            number = len(scheduler.taken) - 1
-            if number > fault[0]:
-                for client in clients:
-                    client.arrive()
-            return fault[1] if number == fault[0] else ""
-
-        return take
-
-    def work(actor: int) -> None:
-        try:
-            outcomes[actor] = acts[actor](S3Object("bucket", KEY, client=clients[actor]), actor)
-        except (ConflictError, UncertainCommitError, OSError) as error:
-            outcomes[actor] = type(error).__name__
-        finally:
-            scheduler.end(actor)
-
-    clients += [Client(service, real, turn(actor)) for actor in range(len(acts))]
-    threads = [threading.Thread(target=work, args=(actor,)) for actor in range(len(acts))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    for client in clients:
-        client.arrive()
-    return scheduler, outcomes, service
+def quarantines(place: S3Object, actor: int) -> str:
+    atomic_store.open(place, default={"n": 0, "by": []}, on_corrupt="quarantine")
+    return "read"
 
 
-def schedules(acts: tuple[Act, ...], fault: tuple[int, str], real: Any, limit: int) -> Iterator[tuple[Scheduler, Any, Any]]:
-    """Run every schedule, by branching wherever another client could have gone first; at most `limit` of them."""
-    todo: list[tuple[int, ...]] = [()]
-    done = 0
-    while todo and done < limit:
-        prefix = todo.pop()
-        ran = run(acts, prefix, fault, real)
-        done += 1
-        yield ran
-        scheduler = ran[0]
-        for step in range(len(prefix), len(scheduler.taken)):
-            others = [other for other in scheduler.choices[step] if other != scheduler.taken[step]]
-            todo += [(*scheduler.taken[:step], other) for other in others]
-
-
-def judge(acts: tuple[Act, ...], outcomes: dict[int, str], service: Service, fault: str, told: str) -> None:
-    """No update is lost or counted twice, no conflict is false, no upload is left without a reason."""
-    assert len(outcomes) == len(acts), told
-    stored = [None if content is None else json.loads(content) for key, content in service.history if key == KEY]
-    # Each value was built on the one before it, or on nothing after a deletion.
-    before: Any = None
-    for value in stored:
-        if value is not None:
-            old = before or {"n": 0, "by": []}
-            assert value["n"] == old["n"] + 1, (told, stored)
-            assert value["by"][:-1] == old["by"], (told, stored)
-            assert value["by"].count(value["by"][-1]) == 1, (told, stored)
-        before = value
-    writers = [value["by"][-1] for value in stored if value is not None]
-    for actor, outcome in outcomes.items():
-        # A write whose answer was lost, and that another client has deleted before it is looked for, is sent again.
-        assert writers.count(actor) <= 1 + (fault != "" and None in stored), (told, stored)
-        if outcome == "updated":
-            assert actor in writers, (told, stored)
-        elif outcome == "ConflictError":
-            (other,) = (other for other in outcomes if other != actor)
-            assert actor not in writers, (told, stored)
-            assert other in writers or None in stored or outcomes[other] != "updated", (told, stored)
-            assert stored, (told, stored)
-        elif outcome not in ("deleted", "nothing there"):
-            assert fault, (told, outcome)
-    if service.uploads:  # begun twice because the first answer was lost, or its abort was: docs/s3, "Unfinished uploads"
-        assert fault, told
-        assert len(service.uploads) == 1, told
-
-
-PAIRS: list[tuple[Act, Act]] = [
-    (increments, increments),
-    (commits, commits),
-    (commits, increments),
-    (commits_large, commits),
-    (commits_large, increments),
-    (deletes, increments),
-    (deletes, commits_large),
-    (sets_aside, commits),
-    (deletes, sets_aside),
+ACTS: tuple[Act, ...] = (updates, updates_large, commits, commits_large, deletes, sets_aside)
+SCENARIOS = [
+    *((acts, before) for acts in combinations_with_replacement(ACTS, 2) for before in ("nothing", "a value")),
+    *(((quarantines, act), "garbage") for act in (*ACTS, quarantines)),
 ]
 
 
-@pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: "+".join(act.__name__ for act in pair))
-def test_no_order_of_two_clients_requests_loses_an_update(pair: tuple[Act, Act], real: Any, record_property: Any) -> None:
-    """Every order of their requests, without a fault: each update is built on what was stored, and conflicts are true."""
-    count = 0
-    for scheduler, outcomes, service in schedules(pair, (-1, ""), real, 2000):
-        judge(pair, outcomes, service, "", f"{scheduler.taken} {outcomes}")
-        count += 1
-    record_property(f"orders of {'+'.join(act.__name__ for act in pair)}", count)
-    print(count, "orders")
+class Orders(Run):
+    """A run of two clients that remembers, for each choice, the state in which it was made.
+
+    Attributes:
+        outcomes: what has become of each client's act: its word, or the name of its error.
+    """
+
+    def __init__(self, acts: tuple[Act, Act], first: bytes | None, faults: bool, schedule: tuple[int, ...]) -> None:
+        super().__init__((), schedule)
+        self.acts = acts
+        self.first = first
+        self.service = Service()
+        if first is not None:
+            self.service.answer("put_object", {"Key": KEY, "Body": first})
+        both = (0,) if acts[0] is acts[1] else (0, 1)  # of two that do the same, one is enough
+        self.network = Network(self.service, self.happens, both if faults else ())
+        self.states: dict[int, str] = {}
+        self._given = len(schedule)
+        self.outcomes = ["", ""]
+        self._drawn: dict[str, int] = {}
+
+    def __str__(self) -> str:
+        acts = " + ".join(act.__name__ for act in self.acts)
+        fault = f"{self.network.kind or 'no fault'} {self.network.met or ''}"
+        return f"{acts}, {fault}, {self.schedule}: {'; '.join(self.story)}. {self.outcomes} {self.service.history}"
+
+    def play(self, real: Any, patch: Any) -> Orders:
+        """Let both clients do what they do."""
+        seams.s3_nothing_learned(patch)
+        patch.setattr("os.urandom", self.urandom)
+        for number in range(2):
+            place = S3Object("bucket", KEY, client=Client(number, self.network, real, self.comes))
+            self.actors.append(Actor(str(number), partial(self._work, number, place)))
+        self.run()
+        self.network.arrive()
+        assert [actor.error for actor in self.actors] == [None, None]
+        return self
+
+    def comes(self, method: str) -> None:
+        """A client is about to make a request: the other one may go first."""
+        self._note(method)
+        self.point(method)
+
+    def happens(self, about: str, options: int) -> int:
+        """Return which of so many things happens to a request."""
+        self._note(about)
+        return self.pick(options)
+
+    def urandom(self, size: int) -> bytes:
+        """Return what no other call returns, and the same in each run."""
+        here = self.here()
+        name = "" if here is None else here.name
+        self._drawn[name] = self._drawn.get(name, 0) + 1
+        return f"{name}{self._drawn[name]:07}".encode()[-size:].rjust(size, b"-")
+
+    def _note(self, about: str) -> None:
+        if len(self.choices) < self._given:
+            return  # nobody asks for the states of what is replayed
+        here = self.here()
+        self.states[len(self.choices)] = f"{self.network.state()} {here.name if here else ''} {about}"
+
+    def _work(self, number: int, place: S3Object) -> None:
+        try:
+            self.outcomes[number] = self.acts[number](place, number)
+        except (AtomicStoreError, OSError) as error:
+            self.outcomes[number] = type(error).__name__
 
 
-@pytest.mark.parametrize("fault", FAULTS[1:])
-@pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: "+".join(act.__name__ for act in pair))
-def test_no_order_with_one_fault_loses_an_update(pair: tuple[Act, Act], fault: str, real: Any, record_property: Any) -> None:
-    """The n-th request, or its answer, is lost, repeated or late, for each n: still none lost, and no false conflict."""
-    count = 0
-    for number in range(30):
-        reached = False
-        for scheduler, outcomes, service in schedules(pair, (number, fault), real, 60):
-            judge(pair, outcomes, service, fault, f"{fault} at {number}: {scheduler.taken} {outcomes}")
-            reached = reached or len(scheduler.taken) > number
-            count += 1
-        if not reached:
-            break
-    record_property(f"orders of {'+'.join(act.__name__ for act in pair)} with {fault}", count)
-    print(count, "orders")
+def orders(acts: tuple[Act, Act], first: bytes | None, faults: bool, real: Any) -> Iterator[Orders]:
+    """Yield a run for every order of the requests, and for every fault of one of them.
+
+    Left out are those that lead to a state from which all was followed before.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        known: set[str] = set()
+        left: list[tuple[int, ...]] = [()]
+        while left:
+            prefix = left.pop()
+            run = Orders(acts, first, faults, prefix).play(real, patch)
+            yield run
+            for place in range(len(prefix), len(run.choices)):
+                state = run.states.get(place, "begin")
+                if state in known:
+                    break
+                known.add(state)
+                choice = run.choices[place]
+                left += [(*run.schedule[:place], other) for other in choice.could if other != choice.went]
+
+
+def judge(run: Orders) -> None:
+    """No update is lost or counted twice, no conflict is false, nothing is deleted unasked, no upload is left."""
+    history, network = run.service.history, run.network
+    events = [event for event in history if event.key == KEY]
+    asides = [event.content for event in history if event.key != KEY]
+    # Each value was built on the one before it, or on nothing after a deletion, and each client is in it once at most.
+    before: Any = None
+    for event in events:
+        if event.content in (None, GARBAGE):
+            assert before is None or {deletes, sets_aside}.intersection(run.acts), run
+            before = None
+            continue
+        value = json.loads(event.content)
+        old = before or {"n": 0, "by": []}
+        assert value["n"] == old["n"] + 1, run
+        assert value["by"][:-1] == old["by"], run
+        assert len(set(value["by"])) == len(value["by"]), run
+        before = value
+    if run.first == GARBAGE:
+        now, *_ = run.service.objects.get(KEY, (None,))
+        assert GARBAGE in (*asides, now) or deletes in run.acts, run
+    for actor, outcome in enumerate(run.outcomes):
+        writes = [event.by == actor and event.content is not None for event in events]
+        if outcome == "stored":
+            assert any(writes), run
+        elif outcome == "ConflictError":
+            # Nothing of it is stored: a write that was not answered may have been there until the other one deleted it.
+            assert before is None or actor not in before["by"], run
+            assert not any(writes) or network.kind, run
+            assert any(event.by != actor and event.key == KEY for event in history[network.began.get(actor, 0) :]), run
+        elif outcome == "LoadError":
+            assert run.first == GARBAGE, run
+        elif outcome not in ("deleted", "set aside", "nothing there", "read"):
+            assert network.met is not None, run
+            assert network.met[1] == actor, run
+    if run.service.uploads:  # docs/s3, "Unfinished uploads"
+        assert len(run.service.uploads) == 1, run
+        assert network.met is not None, run
+        assert network.met[0] in ("create_multipart_upload", "abort_multipart_upload"), run
+
+
+@pytest.mark.parametrize(
+    ("acts", "before"), SCENARIOS, ids=lambda what: what if isinstance(what, str) else "+".join(act.__name__ for act in what)
+)
+def test_no_order_of_two_clients_requests_loses_an_update(
+    acts: tuple[Act, Act], before: str, real: Any, record_property: Any
+) -> None:
+    """Every order, without a fault and with one at every place: updates are built on what was stored, conflicts are true."""
+    counts = dict.fromkeys(("no fault", *FAULTS), 0)
+    for run in orders(acts, BEFORE[before], True, real):
+        judge(run)
+        counts[run.network.kind or "no fault"] += 1
+    assert all(counts.values()), counts
+    record_property(f"{' + '.join(act.__name__ for act in acts)} on {before}", counts)
 
 
 def test_judge_sees_a_lost_update() -> None:
     """Control: a value that was not built on the one before it is found."""
-    service = Service()
+    run = Orders((commits, commits), None, False, ())
+    run.outcomes = ["stored", "stored"]
     for actor in (0, 1):
-        service.put_object(KEY, json.dumps({"n": 1, "by": [actor]}).encode())
+        run.service.answer("put_object", {"Key": KEY, "Body": json.dumps({"n": 1, "by": [actor]}).encode()}, actor)
     with pytest.raises(AssertionError):
-        judge((commits, commits), {0: "updated", 1: "updated"}, service, "", "")
+        judge(run)
 
 
 def test_overwriting_clients_lose_updates_in_the_model(real: Any) -> None:
-    """Control: without conditions some order loses an update, so the schedules reach what they are for."""
+    """Control: without conditions some order loses an update, so the orders reach what they are for."""
 
     def overwrites(place: S3Object, actor: int) -> str:
         store: atomic_store.AtomicStore[Any] = atomic_store.open(place, default={"n": 0, "by": []}, on_conflict="overwrite")
-        store.value = {"n": store.value["n"] + 1, "by": [*store.value["by"], actor]}
+        store.value = following(store.value, actor)
         store.commit()
-        return "updated"
+        return "stored"
 
-    pair = (overwrites, overwrites)
-    lost = [service.objects[KEY][0] for _, _, service in schedules(pair, (-1, ""), real, 100)]
-    assert {json.loads(content)["n"] for content in lost} == {1, 2}
+    runs = orders((overwrites, overwrites), None, False, real)
+    assert {json.loads(run.service.objects[KEY][0])["n"] for run in runs} == {1, 2}
