@@ -16,10 +16,12 @@ import threading
 import time
 import zipfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+import s3_servers
 import seams
 from crowd import Program
 from s3_proxy import Fault, Proxy
@@ -470,6 +472,53 @@ def test_sigterm_during_an_upload_leaves_the_old_object(handled: bool, server: S
     assert server.peek(place.key) == b"old"
     assert len(place.left_by_clean()) == (0 if handled else 1)
     assert place.abort_stale_uploads(0) == (0 if handled else 1)
+
+
+WARM = """
+store = atomic_store.open(path, default=0)
+def handler():
+    with store:
+        store.value += 1
+for event in sys.stdin:
+    try:
+        handler()
+        say("ok")
+    except ConflictError:
+        say("conflict")
+"""
+
+
+def test_handler_goes_on_after_a_freeze(tmp_path: Path) -> None:
+    """As in Lambda: between calls the process is stopped, and its connections are closed at the other end meanwhile."""
+    require(s3_servers.can_run("ministack"), s3_servers.NEEDED)
+    port = s3_servers.free_port()
+    with ExitStack() as stack:
+        with s3_servers.ministack(tmp_path, port) as server, world(server.url):
+            path = f"s3://{server.bucket}/{server.new_key()}"
+            program = stack.enter_context(Program(WARM, path))
+            heard = [call(program) for _ in range(2)]
+            program.signal(signal.SIGSTOP)
+        with s3_servers.ministack(tmp_path, port), world(server.url):
+            program.signal(signal.SIGCONT)
+            heard += [call(program) for _ in range(2)]
+            assert heard == ["ok"] * 4
+            assert atomic_store.open(path).value == 4
+
+
+def test_handler_that_has_met_a_conflict_reads_at_its_next_call(server: Server) -> None:
+    """A store at module level, of a warm process: after a foreign write one conflict, then ten of ten calls go well."""
+    path = f"s3://{server.bucket}/{server.new_key()}"
+    with Program(WARM, path) as program:
+        assert call(program) == "ok"
+        atomic_store.open(path).update(lambda value: value + 100)
+        assert [call(program) for _ in range(11)] == ["conflict", *["ok"] * 10]
+    assert atomic_store.open(path).value == 111
+
+
+def call(program: Program) -> str:
+    """Let the warm program handle one event; return what it says."""
+    program.say()
+    return program.hear()
 
 
 # --- files that seek ---
