@@ -57,17 +57,17 @@ class Service:
         return {**getattr(self, method)(**arguments), "ResponseMetadata": {"HTTPStatusCode": 200, "HTTPHeaders": {}}}
 
     def get_object(self, Key: str, **_: Any) -> dict[str, Any]:
-        return {**self._described(Key, "NoSuchKey"), "Body": io.BytesIO(self.objects[Key][0])}
+        return {**self.described(Key, "NoSuchKey"), "Body": io.BytesIO(self.objects[Key][0])}
 
     def head_object(self, Key: str, **_: Any) -> dict[str, Any]:
-        return self._described(Key, "404")
+        return self.described(Key, "404")
 
     def put_object(self, Key: str, Body: Any, Metadata: dict[str, str] | None = None, **conditions: Any) -> dict[str, Any]:
         self._require(Key, **conditions)
         return {"ETag": self._store(Key, bytes(Body), Metadata or {})}
 
     def copy_object(self, Key: str, CopySource: dict[str, str], **_: Any) -> dict[str, Any]:
-        self._described(CopySource["Key"], "NoSuchKey")
+        self.described(CopySource["Key"], "NoSuchKey")
         content, _etag, metadata = self.objects[CopySource["Key"]]
         return {"CopyObjectResult": {"ETag": self._store(Key, content, metadata)}}
 
@@ -104,7 +104,7 @@ class Service:
             raise refusal(404, "NoSuchUpload")
         return {}
 
-    def _described(self, key: str, missing: str) -> dict[str, Any]:
+    def described(self, key: str, missing: str) -> dict[str, Any]:
         if key not in self.objects:
             raise refusal(404, missing)
         content, etag, metadata = self.objects[key]

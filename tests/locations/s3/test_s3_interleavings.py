@@ -126,7 +126,7 @@ class Orders(Run):
         self.outcomes = ["", ""]
         self._drawn: dict[str, int] = {}
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         acts = " + ".join(act.__name__ for act in self.acts)
         fault = f"{self.network.kind or 'no fault'} {self.network.met or ''}"
         return f"{acts}, {fault}, {self.schedule}: {'; '.join(self.story)}. {self.outcomes} {self.service.history}"
@@ -271,3 +271,12 @@ def test_overwriting_clients_lose_updates_in_the_model(real: Any) -> None:
 
     runs = orders((overwrites, overwrites), None, False, real)
     assert {json.loads(run.service.objects[KEY][0])["n"] for run in runs} == {1, 2}
+
+
+def test_lost_answers_are_conflicts_where_write_ids_are_lost(real: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Control: a service that keeps no metadata makes false conflicts of lost answers, and the judge sees them."""
+    kept = Service.described
+    monkeypatch.setattr(Service, "described", lambda service, *which: {**kept(service, *which), "Metadata": {}})
+    with pytest.raises(AssertionError, match=r"lost answer|repeated|delayed"):
+        for run in orders((commits, commits), None, True, real):
+            judge(run)
