@@ -58,6 +58,11 @@ def is_still(patch: pytest.MonkeyPatch, stand_in: Callable[[Any], bool]) -> None
     patch.setattr(lock, "_is_still", stand_in)
 
 
+def is_fuse(patch: pytest.MonkeyPatch, *known: tuple[int, bool]) -> None:
+    """Let these devices be known to hold a FUSE file system, or none; all others are to be asked about."""
+    patch.setattr(local, "_fuse", dict(known))
+
+
 def windows(patch: pytest.MonkeyPatch) -> None:
     """Let commits go by paths and by atomicwrites' functions, as on Windows; O_DIRECTORY is the test's to take away."""
     patch.setattr(platform, "on_windows", lambda: True)

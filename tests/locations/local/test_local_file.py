@@ -721,9 +721,9 @@ def test_temp_beside_a_missing_file_is_waited_for_on_fuse(
         if comes:
             temp.rename(path)
 
-    monkeypatch.setitem(seams.local._fuse, tmp_path.stat().st_dev, False)
+    seams.is_fuse(monkeypatch, (tmp_path.stat().st_dev, False))
     assert atomic_store.open(path, default=2).value == 2
-    seams.local._fuse[tmp_path.stat().st_dev] = True
+    seams.is_fuse(monkeypatch, (tmp_path.stat().st_dev, True))
     monkeypatch.setattr(time, "sleep", sleep)
     monkeypatch.setattr(time, "monotonic", lambda: now)
     assert atomic_store.open(path, default=2).value == (1 if comes else 2)
@@ -731,7 +731,7 @@ def test_temp_beside_a_missing_file_is_waited_for_on_fuse(
 
 def test_file_system_that_cannot_be_known_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without /proc, and below a directory that is gone, a missing file is missing."""
-    monkeypatch.setattr(seams.local, "_fuse", {})
+    seams.is_fuse(monkeypatch)
     monkeypatch.delattr(os, "major")
     assert atomic_store.open(tmp_path / "a.json", default=2).value == 2
     assert atomic_store.open(tmp_path / "no" / "a.json", default=2).value == 2
