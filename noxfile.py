@@ -549,6 +549,13 @@ def attacks_long(session: nox.Session) -> None:
     keep_results(["outside", "races", "two_users"])
 
 
+@nox.session(python=False)
+def interleavings(session: nox.Session) -> None:
+    """Play every order of two actors' system calls with three changes of turn, and of three actors' with one."""
+    attack(session, "interleavings")
+    keep_results(["interleavings"])
+
+
 @nox.session(name="power-cuts", python=False)
 def power_cuts(session: nox.Session) -> None:
     """Cut the power on each file system."""

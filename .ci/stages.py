@@ -86,6 +86,7 @@ CAMPAIGN = (
     Stage("comparison", needs=("tools",)),
     Stage("mutants-all", needs=("tools",), alone=True, limit=HOUR),
     Stage("attacks-long", needs=("tools",), alone=True, limit=2 * HOUR),
+    Stage("interleavings", needs=("tools",), alone=True, limit=6 * HOUR),
     Stage("power-cuts", needs=("tools",), alone=True, limit=4 * HOUR),
     Stage("fuzz", needs=("tools",), alone=True, limit=2 * HOUR),
     Stage("soak", needs=("tools",), alone=True, limit=2 * HOUR),
