@@ -10,6 +10,7 @@ import json
 import os
 import pickle
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -1054,3 +1055,51 @@ def test_list_that_grows_or_shrinks_during_a_commit_is_not_stored(format: str | 
     with pytest.raises(RuntimeError, match="changed size"):
         store.commit()
     assert path.read_bytes() == before
+
+
+def nothing_stored(path: Path) -> atomic_store.AtomicStore[Any]:
+    return atomic_store.open(path, default=1)
+
+
+def created(path: Path) -> atomic_store.AtomicStore[Any]:
+    store = atomic_store.open(path, default=1, on_conflict="raise")
+    store.commit()
+    return store
+
+
+def met_another(path: Path) -> atomic_store.AtomicStore[Any]:
+    store = atomic_store.open(path, default=1, on_conflict="raise")
+    path.write_text("2")
+    with contextlib.suppress(atomic_store.ConflictError):
+        store.commit()
+    return store
+
+
+def met_garbage(path: Path) -> atomic_store.AtomicStore[Any]:
+    store = atomic_store.open(path, default=1, lock=True)
+    path.write_text("[")
+    with contextlib.suppress(atomic_store.LoadError), store:
+        store.value = 2
+    return store
+
+
+def lost_its_directory(path: Path) -> atomic_store.AtomicStore[Any]:
+    store = atomic_store.open(path, default=1)
+    path.parent.rename(path.parent.with_name("away"))
+    for act in (store.commit, store.reload, store.delete):
+        with contextlib.suppress(OSError):
+            act()
+    return store
+
+
+@pytest.mark.parametrize("made", [nothing_stored, created, met_another, met_garbage, lost_its_directory])
+def test_dropped_store_waits_for_no_collector(made: Callable[[Path], atomic_store.AtomicStore[Any]], tmp_path: Path) -> None:
+    """Once it is dropped a store is gone: no error that it has met keeps its frames, and their locks, in a cycle."""
+    directory = tmp_path / "a"
+    directory.mkdir()
+    gc.disable()
+    try:
+        gone = weakref.ref(made(directory / "state"))
+        assert gone() is None
+    finally:
+        gc.enable()

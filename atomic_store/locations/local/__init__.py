@@ -322,7 +322,8 @@ class LocalFile(Location):
 
     def _open(self, file: Descriptor) -> os.stat_result:
         """Open for reading, not through symlinks, which are looked at first, nor blocking on a FIFO; return the status."""
-        path, flags, left, began = self.absolute, READ, ASK_AGAIN, 0.0
+        path, flags, left = self.absolute, READ, ASK_AGAIN
+        began: float | None = None
         while True:
             try:
                 return os.fstat(file.open(path, flags))
@@ -337,7 +338,9 @@ class LocalFile(Location):
                     if left:
                         left -= 1
                     else:
-                        began = _wait_or_raise(path, error, began)
+                        began = _wait(path, error.errno, began)
+                        if began is None:
+                            raise
                 elif error.errno in (errno.EACCES, errno.ENAMETOOLONG) and self._take_relative(path):
                     path = self.absolute
                 elif error.errno in (errno.ELOOP, errno.EMLINK):  # EMLINK: FreeBSD's word for a symlink
@@ -656,16 +659,20 @@ def signature(status: os.stat_result) -> tuple[int, int, int, int]:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _wait_or_raise(path: str, error: OSError, began: float) -> float:
-    """Pause if the file seems to be there all the same, and return when the first pause began; else raise the error."""
-    listed = error.errno == errno.ESTALE or _is_listed(path)
+# It gets the number of the error and not the error itself: an error that is raised by a function whose variable it is keeps
+# all frames alive, with their locks, until the collector runs.
+def _wait(path: str, number: int, began: float | None) -> float | None:
+    """Pause if the file seems to be there all the same, and return when the first pause began; None: it is missing."""
+    listed = number == errno.ESTALE or _is_listed(path)
     if not listed and not _is_replaced_on_fuse(path):
-        raise error
+        return None
     now = time.monotonic()
-    if began and now - began > ASK_LONGER:
-        raise OSError(errno.ESTALE, "is there for lstat() and not for open()", path) if listed else error
+    if began is not None and now - began > ASK_LONGER:
+        if listed:
+            raise OSError(errno.ESTALE, "is there for lstat() and not for open()", path)
+        return None
     time.sleep(0.001)
-    return began or now
+    return now if began is None else began
 
 
 def _is_listed(path: str) -> bool:
