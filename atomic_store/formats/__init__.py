@@ -100,13 +100,15 @@ class Codec:
         Raises:
             Exception: whatever the format raises, with a note that names path and format.
         """
-        size = len(value) if type(value) is list else 0
+        kind: object = type(value)
+        is_list = kind is list
+        size = len(value) if is_list else 0
         try:
             if self._files is None:
                 self.module.write(value, file, dump_kwargs or {})
             else:
                 self.module.dump(value, self._files.Text(file, load_kwargs), **(dump_kwargs or {}))
-            if type(value) is list and len(value) != size:  # of a dict, Python itself says so
+            if is_list and len(value) != size:  # of a dict, Python itself says so
                 raise RuntimeError(
                     "the list changed size while it was dumped: another thread must not change it during a commit"
                 )
