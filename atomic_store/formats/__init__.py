@@ -100,7 +100,7 @@ class Codec:
         Raises:
             Exception: whatever the format raises, with a note that names path and format.
         """
-        kind: object = type(value)
+        kind: object = type(value)  # pyright: ignore[reportUnknownVariableType]
         is_list = kind is list
         size = len(value) if is_list else 0
         try:
