@@ -551,7 +551,8 @@ def attacks_long(session: nox.Session) -> None:
 
 @nox.session(python=False)
 def interleavings(session: nox.Session) -> None:
-    """Play every order of two actors' system calls with three changes of turn, and of three actors' with one."""
+    """Play every order of two clients' requests; of two actors' system calls, with three changes of turn, and of three's."""
+    tool(session, "pytest", path_of("test_s3_interleavings.py"), env={"ATOMIC_STORE_ALL_ORDERS": "1"})
     attack(session, "interleavings")
     keep_results(["interleavings"])
 
