@@ -314,7 +314,7 @@ def test_stat_of_the_place_that_fails_keeps_a_block_from_beginning(path: Path, m
     store = atomic_store.open(path, 0, lock=True)
     store.commit()
 
-    def fail(descriptor: int) -> None:
+    def fail(*_: object) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     with monkeypatch.context() as patch:
