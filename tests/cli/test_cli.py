@@ -297,7 +297,11 @@ def test_shell_that_completes_is_answered(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setitem(sys.modules, "argcomplete", SimpleNamespace(autocomplete=asked.append))
     monkeypatch.setenv("_ARGCOMPLETE", "1")
     assert run("--version").code == 0
-    assert [parser.prog for parser in asked] == ["atomic-store"]
+    (parser,) = asked
+    assert parser.prog == "atomic-store"
+    (commands,) = (action for action in parser._actions if action.choices and "show" in action.choices)
+    (format,) = (action for action in commands.choices["show"]._actions if "--format" in action.option_strings)
+    assert "yaml" in format.completer(prefix="")
 
 
 def test_module_is_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

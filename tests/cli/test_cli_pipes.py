@@ -398,6 +398,7 @@ def test_exit_code_is_that_of_the_command(line: str, code: int) -> None:
     [
         (["--lock", "a.json"], 2),
         (["--lock", "a.json", "--timeout", "-1", "--", "true"], 2),
+        (["--lock", "a.json", "--timeout", "soon", "--", "true"], 2),
         (["--lock", "a.json", "--", "no-such-command"], 127),
         (["--lock", "a.json", "--", "."], 126),
     ],

@@ -688,13 +688,17 @@ _fuse: dict[int, bool] = {}  # by device
 
 def _is_replaced_on_fuse(path: str) -> bool:
     """Return whether a program serves the file system, and a commit is under way: its temp is there, or now the file."""
+    directory, name = split(path)
     try:
-        device = os.stat(split(path)[0] or ".").st_dev
+        device = os.stat(directory or ".").st_dev
         if device not in _fuse:
             wanted = b" %d:%d " % (os.major(device), os.minor(device))
             with open("/proc/self/mountinfo", "rb") as mounts:
                 _fuse[device] = bool([line for line in mounts if wanted in line and b" - fuse" in line])
-        return _fuse[device] and (bool(_lock.temps(path)) or _is_listed(path))
+        if not _fuse[device]:
+            return False
+        names = os.listdir(directory or ".")  # once: between two looks one commit may end and the next one begin
+        return name in names or bool(_lock.temps(path, names))
     except (AttributeError, OSError):
         return False  # another system, or the directory is gone too
 

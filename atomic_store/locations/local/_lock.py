@@ -359,13 +359,14 @@ def clean(real: str, dry_run: bool = False) -> "list[tuple[str, OSError | str | 
     return [(temp, verdict) for temp, verdict in found if verdict != ""]
 
 
-def temps(real: str) -> list[str]:
-    """Return the paths that may be temp files of writers of this very file."""
+def temps(real: str, names: list[str] | None = None) -> list[str]:
+    """Return the paths that may be temp files of writers of this very file, among the names of its directory."""
     directory, name = split(real)
     beginning = stem(directory, name)
-    names = [each for each in os.listdir(directory or ".") if each.startswith(beginning) and each.endswith(".tmp")]
+    listed = os.listdir(directory or ".") if names is None else names
+    found = [each for each in listed if each.startswith(beginning) and each.endswith(".tmp")]
     digits = len(beginning) + 16
-    return [directory + each for each in sorted(names) if len(each) == digits + 4 and _HEX.issuperset(each[-20:-4])]
+    return [directory + each for each in sorted(found) if len(each) == digits + 4 and _HEX.issuperset(each[-20:-4])]
 
 
 def _clean_one(temp: str, dry_run: bool) -> "OSError | str | None":
