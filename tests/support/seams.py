@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -58,9 +59,10 @@ def is_still(patch: pytest.MonkeyPatch, stand_in: Callable[[Any], bool]) -> None
     patch.setattr(lock, "_is_still", stand_in)
 
 
-def is_fuse(patch: pytest.MonkeyPatch, *known: tuple[int, bool]) -> None:
-    """Let these devices be known to hold a FUSE file system, or none; all others are to be asked about."""
-    patch.setattr(local, "_fuse", dict(known))
+def is_fuse(patch: pytest.MonkeyPatch, directory: Path | None = None, known: bool = True) -> None:
+    """Let this directory be known to be on a FUSE file system, or not; all others are to be asked about."""
+    found = {} if directory is None else {(f"{directory}/", directory.stat().st_dev): known}
+    patch.setattr(local, "_fuse", found)
 
 
 def windows(patch: pytest.MonkeyPatch) -> None:

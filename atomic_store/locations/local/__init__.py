@@ -683,7 +683,7 @@ def _is_listed(path: str) -> bool:
     return True
 
 
-_fuse: dict[int, bool] = {}  # by device
+_fuse: dict[tuple[str, int], bool] = {}  # by directory and device, whose number another file system may have had before
 
 
 def _is_replaced_on_fuse(path: str) -> bool:
@@ -691,11 +691,12 @@ def _is_replaced_on_fuse(path: str) -> bool:
     directory, name = split(path)
     try:
         device = os.stat(directory or ".").st_dev
-        if device not in _fuse:
+        key = directory, device
+        if key not in _fuse:
             wanted = b" %d:%d " % (os.major(device), os.minor(device))
             with open("/proc/self/mountinfo", "rb") as mounts:
-                _fuse[device] = bool([line for line in mounts if wanted in line and b" - fuse" in line])
-        if not _fuse[device]:
+                _fuse[key] = bool([line for line in mounts if wanted in line and b" - fuse" in line])
+        if not _fuse[key]:
             return False
         names = os.listdir(directory or ".")  # once: between two looks one commit may end and the next one begin
         return name in names or bool(_lock.temps(path, names))
