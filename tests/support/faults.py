@@ -375,7 +375,7 @@ class System:
     """Stands in for the module `os`: each system call goes through the attack."""
 
     # They cannot fail, or are no system calls; all the others count.
-    EXEMPT = ("fspath", "geteuid", "getpid", "register_at_fork", "strerror")
+    EXEMPT = ("fspath", "geteuid", "getpid", "major", "minor", "register_at_fork", "strerror")
 
     def __init__(self, attack: Attack) -> None:
         self._attack = attack

@@ -694,8 +694,12 @@ def _is_replaced_on_fuse(path: str) -> bool:
         key = directory, device
         if key not in _fuse:
             wanted = b" %d:%d " % (os.major(device), os.minor(device))
-            with open("/proc/self/mountinfo", "rb") as mounts:
-                _fuse[key] = bool([line for line in mounts if wanted in line and b" - fuse" in line])
+            mounts = Descriptor()
+            try:
+                lines = b"".join(pieces(mounts.open("/proc/self/mountinfo", READ))).splitlines()
+            finally:
+                mounts.close()
+            _fuse[key] = bool([line for line in lines if wanted in line and b" - fuse" in line])
         if not _fuse[key]:
             return False
         names = os.listdir(directory or ".")  # once: between two looks one commit may end and the next one begin
