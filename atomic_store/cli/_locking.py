@@ -59,8 +59,12 @@ class Locked:
         if self._location.has_lock and not inherit_lock(self._location):
             try:
                 self._lock = self._location.lock()
-            except LockError:
-                pass  # the file system has no locks, so no program holds one
+            except LockError as error:
+                from ..locations.local import NO_LOCKS
+
+                if getattr(error.__cause__, "errno", None) not in NO_LOCKS:
+                    raise
+                # The file system has no locks, so no program holds one.
 
     def __exit__(self, *_: object) -> None:
         if self._lock is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import errno
 import gzip
 import io
 import json
@@ -317,15 +318,15 @@ def test_lock_is_held_while_the_command_runs_and_no_longer() -> None:
     assert process.returncode == 0
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["put", "a.json", "--", "echo", "2"],
-        ["set", "a.json", ".", "2"],
-        ["delete", "a.json"],
-        ["convert", "b.json", "a.json", "--force"],
-    ],
-)
+OVERWRITING = [
+    ["put", "a.json", "--", "echo", "2"],
+    ["set", "a.json", ".", "2"],
+    ["delete", "a.json"],
+    ["convert", "b.json", "a.json", "--force"],
+]
+
+
+@pytest.mark.parametrize("words", OVERWRITING)
 def test_lock_of_run_keeps_out_what_overwrites(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands that compare nothing wait for the holder of the lock, too; where there are no locks, they need none."""
     by_hand(Path("a.json"), 1)
@@ -343,12 +344,23 @@ def test_lock_of_run_keeps_out_what_overwrites(words: list[str], monkeypatch: py
     assert not Path("a.json").exists() or json.loads(Path("a.json").read_bytes()) == 2
 
     def refused(self: atomic_store.LocalFile, timeout: float | None = None) -> Any:
-        raise atomic_store.LockError("no locks")
+        raise atomic_store.LockError("no locks") from OSError(errno.ENOLCK, "no locks")
 
     monkeypatch.setattr(atomic_store.LocalFile, "lock", refused)
     by_hand(Path("a.json"), 1)
     assert run(*words).code == 0
     assert not Path("a.json").exists() or json.loads(Path("a.json").read_bytes()) == 2
+
+
+@pytest.mark.parametrize("words", OVERWRITING)
+def test_lock_that_is_refused_keeps_what_is_stored(words: list[str]) -> None:
+    """Where the lock cannot be taken although there are locks, as beside a planted link, nothing is overwritten."""
+    by_hand(Path("a.json"), 1)
+    by_hand(Path("b.json"), 2)
+    Path(".a.json.lock").symlink_to("elsewhere")
+    found = run(*words)
+    assert (found.code, "symbolic link" in found.err) == (1, True)
+    assert json.loads(Path("a.json").read_bytes()) == 1
 
 
 def test_lock_that_another_program_holds_is_waited_for() -> None:

@@ -12,6 +12,7 @@ import time
 from ...errors import LocationError
 from .. import ANY, PIECE, Location, StoredFile, conflict, name_path
 from . import _lock
+from ._lock import NO_LOCKS as NO_LOCKS  # for the command line
 from ._tempfile import (
     READ,
     Descriptor,
