@@ -127,11 +127,11 @@ class Codec:
         # Kept for a second look: keywords such as object_hook are functions of the program, and may be what raises.
         keep = bool(load_kwargs) and module.damage is None and not module.streams
         source = self._files.Stream(file) if module.streams else Content(file, keep)
+        load_kwargs = load_kwargs or {}
         try:
-            size = source.size
-            if not load_kwargs and size is not None and size < LARGE:
-                return module.load(source)
-            return _call(size, module.load, source, **(load_kwargs or {}))
+            if source.size is not None and source.size < LARGE:
+                return module.load(source, **load_kwargs)
+            return _call(module.load, source, **load_kwargs)
         except AtomicStoreError as error:
             if isinstance(error, LoadError):
                 complete(error, file.name, self.label, source.size)
@@ -188,14 +188,14 @@ _off = False  # whether a load has turned the collector off
 _frozen = False  # whether everything is frozen, by us and for a moment
 
 
-def _call(size: int | None, load: "Callable[..., Any]", *args: "Any", **kwargs: "Any") -> "Any":
-    """Return load(...), called with the garbage collector off if there are many bytes, or if their number is not known.
+def _call(load: "Callable[..., Any]", *args: "Any", **kwargs: "Any") -> "Any":
+    """Return load(...), called with the garbage collector off: for many bytes, or if their number is not known.
 
     A decoder makes objects by the million, and none of them is garbage. The collector looks at all of them again and again:
     on Python 3.11 that is a third of the time of a JSON load, and half of a pickle's. It belongs to the process, so other
     threads go without it too until the load has ended.
     """
-    if (size is not None and size < LARGE) or not _gc.isenabled():
+    if not _gc.isenabled():
         return load(*args, **kwargs)
     global _off
     try:

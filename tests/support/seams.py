@@ -13,7 +13,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -59,10 +58,9 @@ def is_still(patch: pytest.MonkeyPatch, stand_in: Callable[[Any], bool]) -> None
     patch.setattr(lock, "_is_still", stand_in)
 
 
-def is_fuse(patch: pytest.MonkeyPatch, directory: Path | None = None, known: bool = True) -> None:
-    """Let this directory be known to be on a FUSE file system, or not; all others are to be asked about."""
-    found = {} if directory is None else {(f"{directory}/", directory.stat().st_dev): known}
-    patch.setattr(local, "_fuse", found)
+def is_fuse(patch: pytest.MonkeyPatch) -> None:
+    """Let each directory be on a FUSE file system."""
+    patch.setattr(local, "_is_on_fuse", lambda directory: True)
 
 
 def windows(patch: pytest.MonkeyPatch) -> None:
@@ -101,7 +99,7 @@ def keep_no_attributes(patch: pytest.MonkeyPatch) -> None:
 
 def without_collection(function: Callable[[Any], object], argument: object) -> object:
     """Call a decoder as a load of a large value does, with the garbage collector paused."""
-    return formats._call(None, function, argument)
+    return formats._call(function, argument)
 
 
 def loads_under_way() -> Any:

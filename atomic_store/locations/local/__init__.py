@@ -684,29 +684,27 @@ def _is_listed(path: str) -> bool:
     return True
 
 
-_fuse: dict[tuple[str, int], bool] = {}  # by directory and device, whose number another file system may have had before
-
-
 def _is_replaced_on_fuse(path: str) -> bool:
     """Return whether a program serves the file system, and a commit is under way: its temp is there, or now the file."""
     directory, name = split(path)
     try:
-        device = os.stat(directory or ".").st_dev
-        key = directory, device
-        if key not in _fuse:
-            wanted = b" %d:%d " % (os.major(device), os.minor(device))
-            mounts = Descriptor()
-            try:
-                lines = b"".join(pieces(mounts.open("/proc/self/mountinfo", READ))).splitlines()
-            finally:
-                mounts.close()
-            _fuse[key] = bool([line for line in lines if wanted in line and b" - fuse" in line])
-        if not _fuse[key]:
+        if not _is_on_fuse(directory or "."):
             return False
         names = os.listdir(directory or ".")  # once: between two looks one commit may end and the next one begin
         return name in names or bool(_lock.temps(path, names))
     except (AttributeError, OSError):
         return False  # another system, or the directory is gone too
+
+
+def _is_on_fuse(directory: str) -> bool:
+    """Look it up in proc_pid_mountinfo(5), each time: a disk mounted later gets the device number of one that is gone."""
+    device = os.stat(directory).st_dev
+    wanted, mounts = b" %d:%d " % (os.major(device), os.minor(device)), Descriptor()
+    try:
+        lines = b"".join(pieces(mounts.open("/proc/self/mountinfo", READ))).splitlines()
+    finally:
+        mounts.close()
+    return any(wanted in line and b" - fuse" in line for line in lines)
 
 
 def refuse_special(status: os.stat_result | None, path: "Any") -> None:

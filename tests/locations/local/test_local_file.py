@@ -721,28 +721,15 @@ def test_temp_beside_a_missing_file_is_waited_for_on_fuse(
         if comes:
             temp.rename(path)
 
-    seams.is_fuse(monkeypatch, tmp_path, False)
     assert atomic_store.open(path, default=2).value == 2
-    seams.is_fuse(monkeypatch, tmp_path, True)
+    seams.is_fuse(monkeypatch)
     monkeypatch.setattr(time, "sleep", sleep)
     monkeypatch.setattr(time, "monotonic", lambda: now)
     assert atomic_store.open(path, default=2).value == (1 if comes else 2)
 
 
-def test_number_of_a_device_is_no_file_system_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a disk was unmounted, another file system gets its device's number: a new directory is looked at anew."""
-    before, after = tmp_path / "before", tmp_path / "after"
-    before.mkdir()
-    after.mkdir()
-    (after / ".a.json.0123456789abcdef.tmp").write_text("1")
-    seams.is_fuse(monkeypatch, before, True)
-    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("waited as on FUSE"))
-    assert atomic_store.open(after / "a.json", default=2).value == 2
-
-
 def test_file_system_that_cannot_be_known_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without /proc, and below a directory that is gone, a missing file is missing."""
-    seams.is_fuse(monkeypatch)
     monkeypatch.delattr(os, "major")
     assert atomic_store.open(tmp_path / "a.json", default=2).value == 2
     assert atomic_store.open(tmp_path / "no" / "a.json", default=2).value == 2
