@@ -609,9 +609,9 @@ class AtomicStore(Generic[T]):
         held = None
         try:
             held = self._location.lock(self._timeout)
-            with self._mutex:
+            with self._mutex:  # and not while it reads: who waits for a mutex has no deadline
                 self._held = held
-                self._refresh()
+            self._refresh()
         except BaseException:
             if held is not None:
                 self._held = None

@@ -924,6 +924,29 @@ def test_reload_waits_for_the_block_of_another_thread(path: Path) -> None:
     assert stored(path) == 1
 
 
+def test_entering_that_hangs_makes_no_other_thread_wait_for_ever(path: Path) -> None:
+    """While one thread reads as it enters a block, another one's reload() ends after lock= seconds, and value= at once."""
+    reading, go_on = threading.Event(), threading.Event()
+
+    def slowly(text: str) -> Any:
+        if threading.current_thread() is not threading.main_thread():
+            reading.set()
+            assert go_on.wait(60)
+        return json.loads(text)
+
+    store = atomic_store.open(path, default=0, lock=0.05, format=Strings(json.dumps, slowly))
+    atomic_store.open(path).commit()
+    with ThreadPoolExecutor(1) as other:
+        block = other.submit(lambda: store.__enter__().__exit__(None, None, None))
+        assert reading.wait(60)
+        with pytest.raises(LockError, match="another thread has a block"):
+            store.value = 1
+        with pytest.raises(LockTimeout):
+            store.reload()
+        go_on.set()
+        block.result()
+
+
 def test_copied_store_does_not_share_the_block_of_the_first(path: Path) -> None:
     """copy.copy() gives a second store on the same place: it holds no lock, and the first one's block goes on."""
     store = atomic_store.open(path, default=[1], lock=True)
