@@ -23,6 +23,7 @@ from typing import Any
 import pytest
 import seams
 from faults import Attack, attacked, descriptors
+from machine import public_directory
 from stand_ins import Strings
 from support import require
 
@@ -429,22 +430,18 @@ def test_of_many_programs_one_sets_aside(path: Path) -> None:
 # --- when it fails ---------------------------------------------------------------------------------------------------
 
 
-def test_read_only_directory_is_an_error_that_says_all(tmp_path: Path) -> None:
+def test_read_only_directory_is_an_error_that_says_all() -> None:
     """Where nothing can be renamed, the OSError names the path, its note the corruption, and the file is whole."""
-    directory = tmp_path / "home"
-    directory.mkdir()
-    path = directory / "value"
-    path.write_bytes(CORRUPT)
-    for each in (tmp_path.parent.parent, tmp_path.parent, tmp_path):
-        each.chmod(0o755)
-    with as_nobody(), pytest.raises(PermissionError) as caught:
-        atomic_store.open(path, 1, on_corrupt="quarantine")
-    assert caught.value.filename == path
-    assert any(
-        "setting aside what no format could read" in note and "JSONDecodeError" in note for note in caught.value.__notes__
-    )
-    assert path.read_bytes() == CORRUPT
-    assert [each.name for each in directory.iterdir()] == ["value"]
+    with public_directory() as directory:
+        path = directory / "value"
+        path.write_bytes(CORRUPT)
+        with as_nobody(), pytest.raises(PermissionError) as caught:
+            atomic_store.open(path, 1, on_corrupt="quarantine")
+        assert caught.value.filename == path
+        notes = caught.value.__notes__
+        assert any("setting aside what no format could read" in note and "JSONDecodeError" in note for note in notes)
+        assert path.read_bytes() == CORRUPT
+        assert [each.name for each in directory.iterdir()] == ["value"]
 
 
 @pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK])
