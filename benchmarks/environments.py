@@ -69,6 +69,7 @@ RECIPES = {
     "original": Recipe(
         None, ("atomic-store==0.0.1", ATOMICWRITES, "bson==0.5.10", "python-dateutil==2.9.0.post0", "six==1.17.0"), False
     ),
+    "python 3.12": Recipe("3.12", (ATOMICWRITES,)),
     "python 3.13": Recipe("3.13", (ATOMICWRITES,)),
     "plots": Recipe(None, ("matplotlib==3.11.2",), False),
 }

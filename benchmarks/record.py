@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RESULTS = ROOT / "benchmarks" / "results"
-SECTIONS = ["commit", "reading", "scaling", "large", "startup", "contention", "formats", "s3"]
+SECTIONS = ["commit", "reading", "writing", "scaling", "pythons", "large", "startup", "contention", "formats", "s3"]
 
 Results = dict[str, Any]
 """The data of each section that was run."""

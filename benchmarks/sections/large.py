@@ -300,6 +300,15 @@ def ratio_of(data: dict[str, Any], name: str, action: str, what: str = "seconds"
     return ratio([turn[what] for turn in mine], [turn[what] for turn in base])
 
 
+def worst_of(data: dict[str, Any], name: str, action: str) -> float | None:
+    """Give the largest ratio of any round to the base of the group; None: one of them was not run."""
+    mine, base = data[action].get(name), data[action].get(base_of(name))
+    if not mine or not base:
+        return None
+    worst: float = max(one["seconds"] / other["seconds"] for one, other in zip(mine, base, strict=True))
+    return worst
+
+
 def peak_of(data: dict[str, Any], name: str, action: str) -> float | None:
     """Give the median of the extra peak in MiB; None: it was not run."""
     turns = data[action].get(name)

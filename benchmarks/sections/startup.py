@@ -139,6 +139,21 @@ SCRIPTS: dict[str, Script] = {
     ),
 }
 
+LOCKED, NESTED, WITH_JSON = f"{OURS} lock=True", f"{OURS}, nested default", f"{OURS}, the script imports json"
+WITH_MORE, FLOOR_MORE = f"{OURS}, the script imports argparse and logging", f"{FLOOR}, importing argparse and logging"
+AROUND: dict[str, Script] = {
+    NOTHING: SCRIPTS[NOTHING],
+    FLOOR: SCRIPTS[FLOOR],
+    OURS: SCRIPTS[OURS],
+    LOCKED: Script(_STORE.replace("default=[]", "default=[], lock=True")),
+    NESTED: Script(_STORE.replace("default=[]", "default={'runs': []}").replace("store.value", "store.value['runs']")),
+    WITH_JSON: Script(f"import json\n{_STORE}"),
+    FLOOR_MORE: Script(f"import argparse\nimport logging\n{_FLOOR}"),
+    WITH_MORE: Script(f"import argparse\nimport logging\n{_STORE}"),
+}
+"""What a script does beside the store, on each Python."""
+PYTHONS = {"3.11": "peers", "3.12": "python 3.12", "3.13": "python 3.13"}
+
 IMPORTS: dict[str, Script] = {
     "json": Script("import json"),
     OURS: Script("import atomic_store"),
@@ -177,6 +192,10 @@ def run(bench: Bench) -> dict[str, Any]:
     for place in bench.pick(["disk", "tmpfs"], ["tmpfs"]):
         bench.say(f"  whole scripts on {place}")
         result[f"cron, {place}"] = in_turns(bench, SCRIPTS, place, rounds, whole_process)
+    for version, environment in PYTHONS.items():
+        bench.say(f"  whole scripts on Python {version}")
+        scripts = {name: script._replace(environment=environment) for name, script in AROUND.items()}
+        result[f"around, {version}"] = in_turns(bench, scripts, "tmpfs", rounds, whole_process)
     bench.say("  imports")
     result["imports"] = in_turns(bench, IMPORTS, "tmpfs", rounds, imports)
     result["typed"] = in_turns(bench, TYPED, "tmpfs", bench.rounds(15), whole_process)
@@ -284,12 +303,37 @@ def processor_over_nothing(race: dict[str, Any], name: str) -> float | None:
     return over_nothing(race, name, what="processor")
 
 
-def whole(race: dict[str, Any], name: str, base: str = FLOOR) -> float | None:
-    """Give the ratio of the wall times."""
+def whole(race: dict[str, Any], name: str, base: str = FLOOR, what: str = "wall") -> float | None:
+    """Give the ratio of the times of whole processes."""
     rounds = race["rounds"]
     if not {name, base} <= rounds.keys():
         return None
-    return ratio([turn["wall"] for turn in rounds[name]], [turn["wall"] for turn in rounds[base]])
+    return ratio([turn[what] for turn in rounds[name]], [turn[what] for turn in rounds[base]])
+
+
+def _around(data: dict[str, Any]) -> Table:
+    """Show what a script does beside the store, on each Python."""
+    races = {version: data[f"around, {version}"] for version in PYTHONS}
+    head = ["script"]
+    for version in PYTHONS:
+        head += [f"{version}: processor, x", "wall, x", "over pass, x"]
+    rows = []
+    for name in AROUND:
+        base = FLOOR_MORE if name == WITH_MORE else FLOOR
+        row = [name]
+        for race in races.values():
+            row += [figure(whole(race, name, base, "processor")), figure(whole(race, name, base))]
+            row.append(figure(None if name == NOTHING else over_nothing(race, name, base)))
+        rows.append([*row, "x: to the one that imports them too" if base == FLOOR_MORE else ""])
+    note = (
+        f"On tmpfs. x: of whole processes to `{FLOOR}` in the same round; over pass: the time of an empty program taken off."
+    )
+    return Table(
+        "around",
+        [*head, "remarks"],
+        rows + failed_rows([*head, "remarks"], *(race["failed"] for race in races.values())),
+        note,
+    )
 
 
 def tables(data: dict[str, Any]) -> list[Table]:
@@ -342,6 +386,7 @@ def tables(data: dict[str, Any]) -> list[Table]:
             f"A process that loads a list, appends one entry, and saves it durably. x: wall time to that of `{FLOOR}`; over "
             "pass: the same, the time of an empty program taken off both; processor: of the processor's time, over pass.",
         ),
+        _around(data),
         Table(
             "imports",
             import_head,
