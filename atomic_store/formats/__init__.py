@@ -125,7 +125,7 @@ class Codec:
         """
         module = self.module
         # Kept for a second look: keywords such as object_hook are functions of the program, and may be what raises.
-        keep = bool(load_kwargs) and module.damage is None and not module.streams
+        keep = bool(load_kwargs and self._files) and not module.streams
         source = self._files.Stream(file) if module.streams else Content(file, keep)
         load_kwargs = load_kwargs or {}
         try:
@@ -140,13 +140,8 @@ class Codec:
             # Memory that ran out is what a damaged file has claimed to need, and no fault of the place.
             if error is source.error and not isinstance(error, MemoryError):
                 raise
-            damage = module.damage
-            if callable(damage):
-                sound = not damage(error)
-            else:
-                sound = damage is not None and not isinstance(error, damage)
-            sound = sound or (keep and _loads(module.load, source))
-            raise refusal(error, describe(error), file.name, self.label, source.size, sound) from error
+            sound = not module.damage(error) or (keep and _loads(module.load, source))
+            raise refusal(describe(error), file.name, self.label, source.size, sound) from error
 
 
 class Content:

@@ -10,6 +10,7 @@ know into garbage without an error, and may never return from a damaged file.
 from __future__ import annotations
 
 from ..errors import MissingLibraryError
+from ._verdict import is_verdict
 from .base import WrapBinaryFormat
 
 TYPE_CHECKING = False
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 label = "bson"
 streams = False
 objects = False
-damage = None
+damage = is_verdict
 text = False
 
 

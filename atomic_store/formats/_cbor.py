@@ -26,6 +26,7 @@ import cbor2
 from ..errors import LoadError
 from ._plain import to_builtins
 from ._read_back import require_same
+from ._verdict import is_verdict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 label = "cbor"
 streams = False
 objects = False
-damage = None
+damage = is_verdict
 text = False
 
 MOST = 1_000_000  # items that a small document may stand for

@@ -11,8 +11,9 @@ from __future__ import annotations
 import inspect
 import io
 
-from ..errors import AtomicStoreError, FormatError, LoadError, describe, is_verdict, refusal
+from ..errors import AtomicStoreError, FormatError, LoadError, describe, refusal
 from ._streams import DumpFile, LoadFile
+from ._verdict import is_verdict
 from .base import WrapBinaryFormat
 
 TYPE_CHECKING = False
@@ -40,7 +41,7 @@ class Foreign:
     They work on text or on bytes. load() is given bytes and, if it refuses them, text; the kind that worked is remembered.
     """
 
-    damage = None
+    damage = staticmethod(is_verdict)
 
     def __init__(self, public: Any, label: str, dump: Callable[..., Any], load: Callable[..., Any], whole: bool) -> None:
         self._public = public
@@ -90,9 +91,9 @@ class Foreign:
         except Exception as error:
             refusals.append(error)
             cause = _best_error(refusals)
-            sound = bool(kwargs) and self._takes_without_keywords(content, file)
+            sound = not is_verdict(cause) or (bool(kwargs) and self._takes_without_keywords(content, file))
             try:
-                raise refusal(cause, _told(refusals, cause), name, self.label, len(content), sound) from cause
+                raise refusal(_told(refusals, cause), name, self.label, len(content), sound) from cause
             finally:
                 # Their tracebacks hold this frame, and it them: content and file would live until the next collection.
                 refusals.clear()

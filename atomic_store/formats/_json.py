@@ -87,7 +87,8 @@ def public() -> "Any":
 def damage(error: Exception) -> bool:
     """Return whether an error of load() is a verdict about the bytes."""
     decode_error = getattr(sys.modules.get("json"), "JSONDecodeError", Refused)  # it is loaded if it has raised
-    return isinstance(error, UnicodeDecodeError | Refused | decode_error)
+    is_one = isinstance(error, UnicodeDecodeError | Refused | decode_error)
+    return is_one and not isinstance(error.__cause__, MemoryError | RecursionError)  # by which `import json` may fail
 
 
 def dumps(value: "Any") -> str:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import msgpack as untyped  # type: ignore[import-untyped]  # it ships no types
 
+from ._verdict import is_verdict
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 label = "msgpack"
 streams = False
 objects = False
-damage = None
+damage = is_verdict
 text = False
 msgpack: Any = untyped
 

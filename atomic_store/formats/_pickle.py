@@ -11,6 +11,8 @@ from __future__ import annotations
 import io
 import pickle
 
+from ._verdict import is_verdict
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -18,11 +20,15 @@ if TYPE_CHECKING:
 label = "pickle"
 streams = True
 objects = True
-# Loading runs code of the program's, which raises what it likes: only these are surely about the bytes.
-damage = (EOFError, pickle.UnpicklingError)
 text = False
 
 PROTOCOL = 4
+
+
+def damage(error: Exception) -> bool:
+    """Return whether an error of load() is a verdict about the bytes."""
+    # Loading runs code of the program's, which raises what it likes: only these are surely about the bytes.
+    return isinstance(error, EOFError | pickle.UnpicklingError) and is_verdict(error)
 
 
 def public() -> Any:

@@ -24,6 +24,7 @@ from tomlkit.items import Table
 from ._difference import difference
 from ._plain import to_builtins
 from ._read_back import EDITED, require_same
+from ._verdict import is_verdict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 label = "toml"
 streams = False
 objects = False
-damage = None
+damage = is_verdict
 text = True
 
 

@@ -28,6 +28,7 @@ from ruamel.yaml.emitter import RoundTripEmitter
 from ..errors import LoadError
 from ._plain import to_builtins
 from ._read_back import EDITED, require_same
+from ._verdict import is_verdict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 label = "yaml"
 streams = False
 objects = False
-damage = None
+damage = is_verdict
 text = True
 
 MOST = 1_000_000  # items that the aliases of a small document may stand for
