@@ -6,14 +6,11 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import s3_servers
 from s3_servers import Server
 from support import require, skips
-
-FAULTS = Path(__file__).parent / "faults"
 
 
 def pytest_configure() -> None:
@@ -27,15 +24,6 @@ def pytest_configure() -> None:
     for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, usual)
-
-
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Leave the sweeps out of the coverage: each line must be reached by a test that says what it is for.
-
-    Besides, they run the same few lines many thousand times, and measuring makes that half as slow again.
-    """
-    if FAULTS in item.path.parents:
-        item.add_marker("no_cover")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
