@@ -141,11 +141,16 @@ class NewFile(io.RawIOBase):
     """
 
     mode = "wb"
+    closed: bool = False  # an attribute, not io's property: the buffer asks at each write
     inner: Any = None  # until the block begins
     failure: BaseException | None = None
 
     def __init__(self, name: Any) -> None:
         self.name = name
+
+    def close(self) -> None:
+        """Take nothing more; what was written stays open."""
+        self.closed = True  # pyright: ignore[reportIncompatibleMethodOverride]
 
     def readable(self) -> bool:
         """Return True: whether the place can read back shows when it is asked to."""
