@@ -448,16 +448,11 @@ def readme_uv(session: nox.Session) -> None:
 
 @nox.session(name="suite-3.11", python=OLDEST)
 def suite_oldest(session: nox.Session) -> None:
-    """Run the tests on the wheel, with all packages and servers, and measure the coverage of all but the sweeps.
-
-    These run the same lines many thousand times, half as slow again when measured; and a line that only a sweep reaches has
-    no test that says what it is for.
-    """
+    """Run the tests on the wheel, with all packages and servers, and measure the coverage."""
     install(session, f"{wheel(session)}[test]", *group("ecosystem"), *group("green"), *group("servers"))
     with public_place("coverage") as place:  # children that have become other users tell what they have run, too
         session.env["COVERAGE_FILE"] = str(place / "figures")
-        run_tests(session, "--cov", "--ignore=tests/faults", *apart())
-    run_tests(session, "tests/faults")
+        run_tests(session, "--cov", *apart())
 
 
 @nox.session(name="suite-lowest", python=OLDEST)
