@@ -159,7 +159,7 @@ DEEP: dict[str, bytes] = {
         ("yaml", DIGITS + b"\n"),
         ("toml", b"a = " + DIGITS + b"\n"),
         (Compressed("json", "xz"), LARGE_XZ),
-        (Compressed("json", "gzip", max_size=10), gzip.compress(b" " * 100)),
+        (Compressed("json", "gzip", max_size=10), gzip.compress(b" " * 100, mtime=0)),
         (Compressed("json", "bz2", max_size=10), bz2.compress(b" " * 100)),
     ],
     ids=lambda each: str(each)[:20],
