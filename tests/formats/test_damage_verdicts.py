@@ -180,6 +180,8 @@ def test_keyword_of_the_program_moves_no_file() -> None:
         assert not verdict(name, content, load_kwargs={"object_hook": hook})
         assert not verdict(name, content, load_kwargs={"no_such_keyword": 1})
     assert verdict("msgpack", packed["msgpack"][:-1], load_kwargs={"object_hook": hook})
+    assert not verdict((json.dumps, json.loads), packed["json"], load_kwargs={"object_hook": hook})
+    assert verdict((json.dumps, json.loads), packed["json"][:-1], load_kwargs={"object_hook": hook})
 
 
 # --- several members or frames ---------------------------------------------------------------------------------------
