@@ -99,10 +99,15 @@ class Hasty:
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let neither botocore nor the library wait before it sends a request again."""
+    """Let neither botocore nor the library wait before it sends a request again, nor botocore refuse to.
+
+    It stops once a client has had so many failures, and the tests of a file share a client: the order would decide.
+    """
     import botocore.endpoint
+    import botocore.retries.quota
 
     monkeypatch.setattr(botocore.endpoint, "time", Hasty())
+    monkeypatch.setattr(botocore.retries.quota.RetryQuota, "acquire", lambda _, amount: True)
     seams.s3_pause(monkeypatch, lambda attempt: None)
 
 
