@@ -149,7 +149,7 @@ class NewFile(io.RawIOBase):
         self.name = name
 
     def close(self) -> None:
-        """Take nothing more; what was written stays open."""
+        """Refuse whatever comes next; the location's file stays open."""
         self.closed = True  # pyright: ignore[reportIncompatibleMethodOverride]
 
     def readable(self) -> bool:
