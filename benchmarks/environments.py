@@ -74,6 +74,9 @@ RECIPES = {
     "plots": Recipe(None, ("matplotlib==3.11.2",), False),
 }
 
+PYTHONS = {"3.11": "peers", "3.12": "python 3.12", "3.13": "python 3.13"}
+"""The environment of each Python: "peers" is made with the one that runs the benchmarks."""
+
 
 class Unavailable(Exception):
     """What should be measured cannot be run here: the tables say so."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .environments import PYTHONS
 from .sections import commit, contention, large, pythons, startup, writing
 from .stores import BASE, CONTESTANTS, DURABLE, ORIGINAL, OURS
 from .tables import NONE, Table, figure
@@ -368,7 +369,7 @@ GOALS: list[Goal] = [
         "1.00",
         lambda results: writing.ratio_of(results["writing"]),
     ),
-    *(goal for version in startup.PYTHONS for goal in _cron_goals(version)),
+    *(goal for version in PYTHONS for goal in _cron_goals(version)),
     Goal(
         "import atomic_store, ms",
         1.5,

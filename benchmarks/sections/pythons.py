@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ..bench import ratio
+from ..environments import PYTHONS
 from ..stores import BASE, OURS
 from ..tables import NONE, Table, figure
 
@@ -15,13 +16,12 @@ if TYPE_CHECKING:
     from ..bench import Bench, Worker
 
 SIZES = {"100 KB": 100_000, "1 MB": 1_000_000, "3 MB": 3_000_000, "10 MB": 10_000_000}
-ENVIRONMENTS = {"3.11": "peers", "3.12": "python 3.12", "3.13": "python 3.13"}
 
 
 def run(bench: Bench) -> dict[str, Any]:
     """Race the store and the floor, of each Python, at each size."""
     result: dict[str, Any] = {}
-    names = {f"{name}, {version}": where for version, where in ENVIRONMENTS.items() for name in (BASE, OURS)}
+    names = {f"{name}, {version}": where for version, where in PYTHONS.items() for name in (BASE, OURS)}
     for label, size in bench.pick(SIZES, {"100 KB": 100_000}).items():
         bench.say(f"  {label}")
         with bench.directory("disk") as directory:
@@ -45,7 +45,7 @@ def ratio_of(data: dict[str, Any], label: str, version: str) -> float | None:
 def tables(data: dict[str, Any]) -> list[Table]:
     """Show the ratios."""
     rows = []
-    for version in ENVIRONMENTS:
+    for version in PYTHONS:
         found = [ratio_of(data, label, version) for label in data]
         why = "; ".join(sorted({f"{name}: {why}" for race in data.values() for name, why in race["failed"].items()}))
         rows.append([version, *(NONE if each is None else figure(each) for each in found), why if None in found else ""])

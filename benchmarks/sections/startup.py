@@ -11,7 +11,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..bench import ratio, rotations
-from ..environments import Environment, Unavailable
+from ..environments import PYTHONS, Environment, Unavailable
 from ..stores import DURABLE, IN_PART, NOT_DURABLE, TORN
 from ..tables import NONE, Table, failed_rows, figure
 
@@ -152,7 +152,6 @@ AROUND: dict[str, Script] = {
     WITH_MORE: Script(f"import argparse\nimport logging\n{_STORE}"),
 }
 """What a script does beside the store, on each Python."""
-PYTHONS = {"3.11": "peers", "3.12": "python 3.12", "3.13": "python 3.13"}
 
 IMPORTS: dict[str, Script] = {
     "json": Script("import json"),
