@@ -77,6 +77,22 @@ def test_damage_is_told_where_json_cannot_be_imported_any_more(monkeypatch: pyte
     assert json_format.damage(caught.value)
 
 
+@pytest.mark.parametrize("limit", [MemoryError, RecursionError])
+def test_import_of_json_that_meets_a_limit_is_no_damage(limit: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Json is imported to say what is wrong; where that fails for want of memory, nothing is known about the bytes."""
+
+    class Finder:
+        def find_spec(self, name: str, *_: object) -> None:
+            if name == "json":
+                raise limit
+
+    seams.without_json(monkeypatch)
+    monkeypatch.setattr(sys, "meta_path", [Finder(), *sys.meta_path])
+    with pytest.raises(ValueError, match="it is no JSON") as caught:
+        json_format.loads("{1")
+    assert not json_format.damage(caught.value)
+
+
 def test_interpreter_without_the_accelerator_uses_json(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where there is none, or it is not the one whose source was read, json is imported."""
     seams.without_json(monkeypatch, accelerator=False)
