@@ -31,7 +31,8 @@ from attacks.power_cuts.writers import WRITERS, Library, NoDirectoryFsync, Write
 SECTOR = 512
 
 
-NUMBERS = count(1)
+NUMBERS = count(1 << 32)
+"""Of writes: larger than those of sectors, so that no part of one write is in another one."""
 
 
 def write(offset: int, sectors: int = 1) -> Write:
