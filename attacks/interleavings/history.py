@@ -40,8 +40,9 @@ class Operation:
             "clean",
             "open" (with quarantine); with "shared" before, of the store that two threads use.
         item: what is written, appended, or expected.
-        begin, end: when, in steps of the run.
+        begin, end: when; of two moments the later one has the higher number.
         result: what came out: a value, or the name of an error.
+        base: when it last read what it builds on, if that was before it began.
     """
 
     kind: str
@@ -49,6 +50,11 @@ class Operation:
     begin: int
     end: int
     result: Any
+    base: int | None = None
+
+    def conflicts(self, other: Operation) -> bool:
+        """Return whether the other one may have changed what this one builds on."""
+        return other.end >= (self.begin if self.base is None else self.base) and other.begin <= self.end
 
     def overlaps(self, other: Operation) -> bool:
         """Return whether both were at work at some moment."""
@@ -85,8 +91,9 @@ def effects(number: int, operations: list[Operation], state: State) -> Iterator[
         yield state
     elif kind == "write" and result == "ok":
         yield state._replace(value=item, unseen=(*state.unseen, (state.value, number)))
-    elif kind in CAN_CONFLICT and result == "ConflictError" and overlapping:
-        yield state
+    elif kind in CAN_CONFLICT and result == "ConflictError":
+        if any(each is not operation and operation.conflicts(each) for each in operations):
+            yield state
     elif kind in ("append", "shared append", "shared update"):
         # A block takes up what was assigned to its store; update() and reload() drop it.
         taken = [state.assigned] if kind == "shared append" and state.assigned is not None else seen
@@ -115,7 +122,7 @@ def _opened(state: State, seen: list[Any], result: Any, others: list[Any]) -> It
     if (result is None or result in others) and state.value == CORRUPT:
         # Then it reads again, and finds nothing, or what somebody else was about to write.
         yield state._replace(value=None, asides=(*state.asides, CORRUPT))
-    if result is None and CORRUPT in seen and state.value != CORRUPT:
+    if (result is None or result in others) and CORRUPT in seen and state.value != CORRUPT:
         # Renamed was what came in between. It went back, or stays beside; lost it is not.
         yield state
         yield state._replace(value=None, unseen=(), asides=(*state.asides, state.value))

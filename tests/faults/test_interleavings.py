@@ -137,3 +137,9 @@ def test_history_knows_what_was_lost() -> None:
     assert not explained(
         [Operation("open", None, 0, 5, None), Operation("write", ("p",), 0, 5, "ok")], CORRUPT, None, (CORRUPT,)
     )
+    late_base = Operation("append", "b", 6, 8, "ConflictError", base=0)
+    assert explained([one, late_base], None, ("a",), ())
+    assert not explained([one, Operation("append", "b", 6, 8, "ConflictError")], None, ("a",), ())
+    renamed = [Operation("write", ("p",), 2, 3, "ok"), Operation("write", ("q",), 4, 5, "ok")]
+    assert explained([*renamed, Operation("open", None, 1, 6, ("q",))], CORRUPT, ("q",), (("p",),))
+    assert not explained([*renamed, Operation("open", None, 1, 6, ("q",))], CORRUPT, None, (("p",),))
