@@ -1,7 +1,7 @@
 """Every interleaving of two and three actors on one file: python -m attacks.interleavings.
 
-Runs each scenario through all schedules with at most so many preemptions, and prints each that fails, with the list that
-replays it.
+Runs each scenario through all schedules with at most so many preemptions, but for those that end like another one (see
+trace.py), and prints each that fails, with the list that replays it.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
@@ -17,9 +18,11 @@ from typing import Any
 import atomic_store
 
 from .history import CORRUPT, Operation, explained
-from .local import mutexes, seams
+from .local import mutexes, seams, watch
 from .scheduler import Actor, Run
+from .trace import NOTHING, Touched
 
+LOCAL: Any = sys.modules[atomic_store.LocalFile.__module__]
 GARBAGE = b'{"half'
 FIRST = ("first",)
 
@@ -35,6 +38,7 @@ class World:
         operations: what the actors have done.
         nested: whether a handler may use the store of the block that it interrupts: for one thread, that is one block.
         long: how many points a block has within, besides those of its commit.
+        reduced: whether the run is told what each step touches.
     """
 
     directory: Path
@@ -44,6 +48,7 @@ class World:
     run: Run | None = None
     nested: bool = False
     long: int = 1
+    reduced: bool = True
 
     @property
     def path(self) -> Path:
@@ -58,15 +63,21 @@ class World:
         temp.write_bytes(b"left")
         os.utime(temp, (1, 1))
 
-    def do(self, kind: str, item: Any, act: Callable[[], Any]) -> None:
-        """Do one operation, and note when and how it ended."""
+    def share(self, thing: Any) -> None:
+        """Two threads will use this object."""
+        if self.reduced:
+            watch(thing, lambda: self.run)
+
+    def do(self, kind: str, item: Any, act: Callable[[], Any], built_on_opening: bool = False) -> None:
+        """Do one operation, and note when and how it ended; it may build on what was read before the run began."""
         assert self.run is not None
-        begin = self.run.steps
+        begin = self.run.moment()
         try:
             result = act()
         except (atomic_store.AtomicStoreError, OSError) as error:
             result = type(error).__name__
-        self.operations.append(Operation(kind, item, begin, self.run.steps, result))
+        base = 0 if built_on_opening else begin
+        self.operations.append(Operation(kind, item, begin, self.run.moment(), result, base))
 
     def flaws(self) -> list[str]:
         """All that is wrong in the end."""
@@ -83,6 +94,12 @@ class World:
             story = "; ".join(told)
             found.append(f"from {self.first} to {last}, set aside {kept}: {story}")
         return found
+
+    def outcome(self) -> tuple[object, ...]:
+        """What came out: each result, and what is stored in the end."""
+        results = sorted((each.kind, str(each.item), str(each.result)) for each in self.operations)
+        files = sorted(path.read_bytes() for path in self.directory.iterdir())
+        return *results, *files
 
 
 def encoded(value: Any) -> bytes:
@@ -144,7 +161,7 @@ def appending(world: World, name: str, store: atomic_store.AtomicStore[Any], kin
             store.value.append(name)
             before = tuple(store.value)
             for _ in range(world.long):
-                world.run.point("in the block")  # type: ignore[union-attr]
+                world.run.point("in the block", NOTHING)  # type: ignore[union-attr]
             if tuple(store.value) != before and not world.nested:
                 return f"changed within the block to {store.value}"
         return before
@@ -155,7 +172,10 @@ def appending(world: World, name: str, store: atomic_store.AtomicStore[Any], kin
 def shared(world: World) -> atomic_store.AtomicStore[Any]:
     """The store that two threads use."""
     if "shared" not in world.stores:
-        world.stores["shared"] = opened(world, lock=True)
+        place = atomic_store.LocalFile(world.path, fsync=False)
+        world.stores["shared"] = atomic_store.open(place, default=[], lock=True)
+        world.share(place)
+        world.share(world.stores["shared"])
     return world.stores["shared"]
 
 
@@ -175,7 +195,7 @@ def updating(world: World, name: str, store: atomic_store.AtomicStore[Any], kind
 
 
 def comparing(world: World, name: str) -> Callable[[], None]:
-    """Read, then commit with on_conflict="raise"."""
+    """Commit with on_conflict="raise" what was read before the run began."""
     store = opened(world, on_conflict="raise")
 
     def append() -> Any:
@@ -184,7 +204,7 @@ def comparing(world: World, name: str) -> Callable[[], None]:
         store.commit()
         return new
 
-    return lambda: world.do("append", name, append)
+    return lambda: world.do("append", name, append, built_on_opening=True)
 
 
 def shared_reload(world: World, name: str) -> Callable[[], None]:
@@ -203,7 +223,7 @@ def shared_assign(world: World, name: str) -> Callable[[], None]:
     store = shared(world)
 
     def assign() -> str:
-        world.run.point("assigns")  # type: ignore[union-attr]
+        world.run.point("assigns", NOTHING)  # type: ignore[union-attr]
         store.value = [name]
         return "ok"
 
@@ -220,8 +240,10 @@ def shared_path(world: World, name: str) -> Callable[[], None]:
     store = shared(world)
 
     def assign() -> Any:
-        world.run.point("assigns the path")  # type: ignore[union-attr]
-        store.path = atomic_store.LocalFile(f"{world.directory}/./state", fsync=False)
+        world.run.point("assigns the path", NOTHING)  # type: ignore[union-attr]
+        place = atomic_store.LocalFile(f"{world.directory}/./state", fsync=False)
+        world.share(place)
+        store.path = place
         value = store.reload()
         return None if value == [] and not store.stored else tuple(value)
 
@@ -236,7 +258,7 @@ def shared_delete(world: World, name: str) -> Callable[[], None]:
         store.delete()
         return "ok"
 
-    return lambda: world.do("shared delete", None, remove)
+    return lambda: world.do("shared delete", None, remove, built_on_opening=True)
 
 
 def reader(world: World, name: str) -> Callable[[], None]:
@@ -263,17 +285,19 @@ def quarantine(world: World, name: str) -> Callable[[], None]:
 def clean(world: World, name: str) -> Callable[[], None]:
     """The removal of what killed writers have left."""
     place = atomic_store.LocalFile(world.path)
-    return lambda: world.do("clean", None, place.clean)
+    return lambda: world.do("clean", None, lambda: len(place.clean()))
 
 
 def rename(world: World, name: str) -> Callable[[], None]:
     """Another program's rename."""
 
     def move() -> str:
-        temp = world.directory / f"foreign {name}"
-        temp.write_bytes(encoded((name,)))
-        world.run.point("renames")  # type: ignore[union-attr]
-        temp.replace(world.path)
+        temp = str(world.directory / f"foreign {name}")
+        system = LOCAL.os  # at work, its calls are points
+        descriptor = system.open(temp, os.O_WRONLY | os.O_CREAT)
+        os.write(descriptor, encoded((name,)))
+        os.close(descriptor)
+        system.replace(temp, str(world.path))
         return "ok"
 
     return lambda: world.do("write", (name,), move)
@@ -319,40 +343,43 @@ class Scenario:
         made = []
         for number, kinds in enumerate(self.kinds):
             parts = [KINDS[kind](world, f"{number}.{part} {kind}") for part, kind in enumerate(kinds.split("; "))]
-            made.append(Actor(f"{number} {kinds}", partial(in_turn, parts)))
+            shares = "a thread" if self.handler else ""
+            made.append(Actor(f"{number} {kinds}", partial(in_turn, parts), shares=shares))
         if self.handler:
             name = f"handler {self.handler}"
-            made.append(Actor(name, KINDS[self.handler](world, name), inside=made[0]))
+            made.append(Actor(name, KINDS[self.handler](world, name), inside=made[0], shares=made[0].shares))
         return made
 
-    def play(self, schedule: Sequence[int] = (), all_calls: bool = False, long: int = 1) -> Played:
+    def play(self, schedule: Sequence[int] = (), all_calls: bool = False, long: int = 1, reduced: bool = True) -> Played:
         """Run by a schedule, on a file of its own."""
         directory = Path(tempfile.mkdtemp(dir=SCRATCH))
-        world = World(directory, self.first)
+        world = World(directory, self.first, reduced=reduced)
         try:
             world.long = long
             world.nested = self.handler.startswith("shared")
             world.make()
             with warnings.catch_warnings(action="ignore"), mutexes(lambda: world.run):
                 actors = self.actors(world)
-                run = world.run = Run(actors, schedule)
+                run = world.run = Run(actors, schedule, traced=reduced)
                 with seams(run, all_calls):
                     run.run()
             found = [f"{actor.name} ended with {actor.error!r}" for actor in actors if actor.error is not None]
             if not found:
                 found = world.flaws()
-            return Played(self, run, ["all wait for each other, or for themselves"] if run.stuck else found)
+            flaws = ["all wait for each other, or for themselves"] if run.stuck else found
+            return Played(self, run, flaws, world.outcome())
         finally:
             shutil.rmtree(directory)
 
 
 @dataclass
 class Played:
-    """A scenario that was run, and what was wrong."""
+    """A scenario that was run, what was wrong, and what came out."""
 
     scenario: Scenario
     run: Run
     flaws: list[str]
+    outcome: Any
 
     @property
     def choices(self) -> list[Any]:
@@ -363,6 +390,11 @@ class Played:
     def schedule(self) -> list[int]:
         """See Run."""
         return self.run.schedule
+
+    @property
+    def touched(self) -> list[Touched]:
+        """See Run."""
+        return self.run.touched
 
     def __str__(self) -> str:
         flaws, story = "\n  ".join(self.flaws), "\n    ".join(self.run.story)

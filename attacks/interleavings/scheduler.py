@@ -11,9 +11,11 @@ service: its requests) calls point() before each step that others can see.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
+
+from .trace import ALL, Touched, Trace
 
 PATIENCE = 60
 """Seconds of real time after which a run is given up: an actor waits for something that the scheduler cannot see."""
@@ -37,6 +39,7 @@ class Actor:
         name: what schedules and histories call it.
         act: what it does; what it returns or raises is its end.
         inside: the actor that it interrupts, as a signal handler; None: it has a thread of its own.
+        shares: what it touches at each step, besides what it reports; "": nothing.
         label: the point it stands at.
         waits_for: the number of releases that it has seen in vain; None: it can go on.
         result, error: its end.
@@ -45,6 +48,7 @@ class Actor:
     name: str
     act: Callable[[], Any]
     inside: Actor | None = None
+    shares: str = ""
     label: str = "begin"
     waits_for: int | None = None
     begun: bool = False
@@ -62,11 +66,15 @@ class Choice:
         could: their numbers.
         went: who did.
         current: who came to the point, None: it ended or waits.
+        state: where all stand; whatever follows is the same for each choice of the same state. None: that is not known.
+        touched: by the step of who went.
     """
 
     could: tuple[int, ...]
     went: int
     current: int | None = None
+    state: Hashable = None
+    touched: Touched = ALL
 
     def cost(self, other: int) -> int:
         """Return 1 if going on with `other` takes the turn from an actor that could have kept it."""
@@ -79,18 +87,20 @@ class Run:
     Args:
         actors: they begin in this order, unless the schedule says otherwise.
         schedule: who goes on at each choice; after its end, whoever has the turn keeps it.
+        traced: whether the points report what the steps touch, so that equal states are known.
 
     Attributes:
         choices: all choices, with what was chosen.
         story: each step, as "NAME: LABEL".
-        steps: how many steps were made; the time of histories.
+        steps: how many steps were made.
+        touched: by each actor, all in all.
         stuck: whether the actors came to wait for each other, or for themselves.
         clock: seconds, of a clock that moves on only while all sleep.
     """
 
     choices: list[Choice]
 
-    def __init__(self, actors: Sequence[Actor], schedule: Sequence[int] = ()) -> None:
+    def __init__(self, actors: Sequence[Actor], schedule: Sequence[int] = (), traced: bool = False) -> None:
         self.actors = list(actors)
         self._schedule = list(schedule)
         self.choices = []
@@ -99,11 +109,16 @@ class Run:
         self.stuck = False
         self.clock = 0.0
         self._releases = 0
-        self._seen = 0  # releases, when it was last looked whether there were any
+        self._noticed = 0  # releases, when it was last looked whether there were any
         self._in_vain = 0
         self._here: dict[int, list[Actor]] = {}  # by thread: the actor, and the handlers above it
         self._handler: Actor | None = None  # to be run by whoever has the turn next
         self._over = threading.Event()
+        self._trace = Trace(len(self.actors)) if traced else None
+        self._chosen: dict[int, Choice] = {}  # by actor: the choice that its step follows
+        self.touched = [Touched(changed=(actor.shares or number,)) for number, actor in enumerate(self.actors)]
+        self._step = Touched()  # since the last point
+        self._moments = 0
 
     @property
     def schedule(self) -> list[int]:
@@ -128,9 +143,20 @@ class Run:
         stack = self._here.get(threading.get_ident())
         return stack[-1] if stack else None
 
-    def point(self, label: str) -> None:
+    def point(self, label: str, touched: Touched = ALL) -> None:
         """Report a step that others can see: it happens when this returns."""
         self._stand(label, None)
+        self.touch(touched)
+
+    def touch(self, touched: Touched) -> None:
+        """Report what the step touches that is being made."""
+        self._step.add(touched)
+
+    def moment(self) -> int:
+        """Return the next number: of two moments the later one has the higher, in each order of the steps between."""
+        self._moments += 1
+        self.touch(Touched(changed=("moments",)))
+        return self._moments
 
     def wait(self, label: str, seconds: float = 0.5) -> None:
         """Report that the caller cannot go on before others have released something, or, if nobody can, time has passed."""
@@ -138,6 +164,12 @@ class Run:
         if actor is None or self.stuck:
             raise Stuck
         self._stand(label, seconds)
+        self.touch(Touched(changed=("releases", "clock")))
+
+    def time(self) -> float:
+        """Return the time of the clock."""
+        self.touch(Touched(seen=("clock",)))
+        return self.clock
 
     def pick(self, options: int) -> int:
         """Return which of so many things happens next, 0 unless the schedule says otherwise: a choice between no actors."""
@@ -149,11 +181,13 @@ class Run:
     def released(self) -> None:
         """Report that something was released for which others may wait."""
         self._releases += 1
+        self.touch(Touched(seen=("releases",)))  # of two releases either may come first
 
     def _stand(self, label: str, seconds: float | None) -> None:
         actor = self.here()
         if actor is None or self.stuck:  # not of the run, or unwinding: nobody is asked any more
             return
+        self._end_step(actor)
         actor.label = label
         actor.waits_for = None if seconds is None else self._releases
         self._pass_on(actor)
@@ -163,6 +197,22 @@ class Run:
         if self.steps > MANY:
             raise RuntimeError(f"no end after {MANY} steps; schedule {self.schedule}")
         self.story.append(f"{actor.name}: {label}")
+
+    def _end_step(self, actor: Actor) -> None:
+        number = self.actors.index(actor)
+        step, self._step = self._step, Touched()
+        if self._trace is not None:
+            step.changed.add(actor.shares or number)
+            self._trace.step(number, step)
+            self.touched[number].add(step)
+            if number in self._chosen:
+                self._chosen.pop(number).touched = step
+
+    def _state(self, current: int | None) -> Hashable:
+        if self._trace is None:
+            return None
+        waits = tuple(actor.waits_for == self._releases for actor in self.actors)
+        return self._trace.signature, current, waits, self._in_vain
 
     def _live(self, actor: Actor) -> None:
         self._here[threading.get_ident()] = [actor]
@@ -180,6 +230,7 @@ class Run:
             actor.error = error
         actor.ended = True
         self.released()
+        self._end_step(actor)
 
     def _handler_of(self, actor: Actor) -> Actor | None:
         """Return the handler that is interrupting the actor."""
@@ -197,8 +248,8 @@ class Run:
 
     def _choose(self, current: Actor | None) -> Actor | None:
         could = [number for number, actor in enumerate(self.actors) if self._can_go_on(actor)]
-        if self._releases != self._seen:
-            self._seen, self._in_vain = self._releases, 0
+        if self._releases != self._noticed:
+            self._noticed, self._in_vain = self._releases, 0
         if not could:
             # Only those who wait are left. Time passes for them; who waits without a deadline will do so for ever.
             waiting = [actor for actor in self.actors if actor.begun and not actor.ended and not self._handler_of(actor)]
@@ -211,7 +262,8 @@ class Run:
             place = len(self.choices)
             if place < len(self._schedule) and self._schedule[place] in could:
                 went = self._schedule[place]
-            self.choices.append(Choice(tuple(could), went, now))
+            self.choices.append(Choice(tuple(could), went, now, self._state(now)))
+            self._chosen[went] = self.choices[-1]
         return self.actors[went]
 
     def _pass_on(self, actor: Actor | None) -> None:
@@ -281,6 +333,10 @@ class Chosen(Protocol):
     def schedule(self) -> list[int]:
         """What was chosen."""
 
+    @property
+    def touched(self) -> list[Touched]:
+        """What each actor touched."""
+
 
 R = TypeVar("R", bound=Chosen)
 
@@ -288,24 +344,47 @@ R = TypeVar("R", bound=Chosen)
 def explore(make: Callable[[Sequence[int]], R], preemptions: int, limit: int | None = None) -> Iterator[R]:
     """Run every schedule with at most so many preemptions, each once; yield each run.
 
+    Left out are schedules that end like others: of those that lead to the same state only the first is followed, unless a
+    later one has more preemptions left; and before a step that depends on no step of another actor nobody's turn is taken.
+
     Args:
         make: makes the actors anew, runs them by a schedule, and returns the run.
         preemptions: how often the turn is taken from an actor that could go on.
         limit: how many runs at most; None: all.
     """
     left: list[list[int]] = [[]]
+    spared: list[tuple[list[int], int, Touched]] = []  # until others are seen to touch what the step of the actor touches
+    followed: dict[Hashable, int] = {}  # the preemptions that were spent before each state
+    touched: dict[int, Touched] = {}  # by each actor, in all runs
     count = 0
+
+    def alone(actor: int, step: Touched) -> bool:
+        return not any(step.depends_on(its) for other, its in touched.items() if other != actor)
+
     while left and (limit is None or count < limit):
         prefix = left.pop()
         run = make(prefix)
         count += 1
         yield run
+        for number, its in enumerate(run.touched):
+            touched.setdefault(number, Touched()).add(its)
         spent = 0
         for place, choice in enumerate(run.choices):
             if place >= len(prefix):
-                left += [
+                if choice.state is not None:
+                    if followed.get(choice.state, spent + 1) <= spent:
+                        break
+                    followed[choice.state] = spent
+                ways = [
                     [*run.schedule[:place], other]
                     for other in choice.could
                     if other != choice.went and spent + choice.cost(other) <= preemptions
                 ]
+                if choice.current is None:
+                    left += ways
+                else:
+                    spared += [(way, choice.current, choice.touched) for way in ways]
             spent += choice.cost(choice.went)
+        if not left:
+            left = [way for way, actor, step in spared if not alone(actor, step)]
+            spared = [each for each in spared if alone(*each[1:])]
