@@ -17,8 +17,9 @@ from typing import Any, Protocol, TypeVar
 
 from .trace import ALL, Touched, Trace
 
-PATIENCE = 60
-"""Seconds of real time after which a run is given up: an actor waits for something that the scheduler cannot see."""
+PATIENCE = 4, 15
+"""So often, for so many seconds of real time, is a run waited for: then an actor waits for something that the scheduler
+cannot see. Several times, for whoever stops the process meanwhile uses up one of them only."""
 PATIENT = 200
 """So often may all actors look in vain whether they can go on: then they wait for each other, or for themselves."""
 
@@ -132,10 +133,11 @@ class Run:
         for thread in threads:
             thread.start()
         self._pass_on(None)
-        if not self._over.wait(PATIENCE):
+        times, seconds = PATIENCE
+        if not any(self._over.wait(seconds) for _ in range(times)):
             raise RuntimeError(f"an actor waits for something unseen; schedule {self.schedule}, story {self.story}")
         for thread in threads:
-            thread.join(PATIENCE)
+            thread.join(seconds)
         return self
 
     def here(self) -> Actor | None:
