@@ -133,11 +133,10 @@ class Mutex:
         self._count = 0
 
     def __enter__(self) -> None:
-        while self._owner not in (None, _thread.get_ident()):
+        while not self._is_free():
             run = self._scheduler()
             assert run is not None
             run.wait("waits for a mutex")
-        self._touch()
         self._owner = _thread.get_ident()
         self._count += 1
 
@@ -149,6 +148,10 @@ class Mutex:
             run = self._scheduler()
             if run is not None:
                 run.released()
+
+    def _is_free(self) -> bool:
+        self._touch()
+        return self._owner in (None, _thread.get_ident())
 
     def _touch(self) -> None:
         run = self._scheduler()
