@@ -151,7 +151,9 @@ def acquire(
         try:
             lock.path = hidden(real, ".lock")
             _open(lock, real, data, require_safe, name, mode)
-            lock.key = _identity(os.fstat(lock.fd()), lock.path, name)
+            status = os.fstat(lock.fd())
+            lock.key = _identity(status, lock.path, name)
+            _follow_data(lock, status, data)
             _wait(lock, deadline, name, timeout)
             if find()[0] == real and _is_still(lock):
                 return lock
@@ -184,7 +186,7 @@ def _open(
     name: "Any",
     mode: int | None,
 ) -> None:
-    """Open the sidecar, or create it; then let it follow the data file.
+    """Open the sidecar, or create it.
 
     Opened first and created only if missing: O_CREAT on another user's file in a sticky directory
     fails (proc(5), protected_regular). O_NOFOLLOW: in such a directory the name may be planted.
@@ -204,10 +206,9 @@ def _open(
                 and data.st_uid == os.geteuid()
                 and _replace(lock, data)
             ):
-                break
+                return
             raise _refused(error, lock.path, name) from error
-        break
-    _follow_data(lock, data)
+        return
 
 
 def _create(
@@ -243,9 +244,8 @@ def _refused(error: OSError, sidecar: str, name: "Any") -> "LockError | OSError"
     return explained(error, f"lock= needs the file {sidecar!r} beside the data, for programs that may write both")
 
 
-def _follow_data(lock: "SidecarLock", data: "os.stat_result | None") -> None:
+def _follow_data(lock: "SidecarLock", own: os.stat_result, data: "os.stat_result | None") -> None:
     """Set the sidecar's owner, group and mode, for users who may write, to the data file's, as far as permitted."""
-    own = os.fstat(lock.fd())
     if own.st_nlink != 1:
         return  # a hard link that somebody has planted: what it is a link to would be given away
     if data is not None and (own.st_uid, own.st_gid) != (data.st_uid, data.st_gid):

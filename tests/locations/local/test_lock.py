@@ -283,11 +283,13 @@ def test_planted_temp_is_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("kind", ["pipe", "directory"])
 def test_sidecar_that_is_no_file_is_refused(path: Path, sidecar: Path, kind: str) -> None:
-    """A pipe or a directory in the sidecar's place is an error at once; the block is not entered, nothing hangs."""
+    """A pipe or a directory in the sidecar's place is an error at once; it keeps its mode, and nothing hangs."""
     os.mkfifo(sidecar) if kind == "pipe" else sidecar.mkdir()
+    sidecar.chmod(0o750)
     with pytest.raises((LockError, IsADirectoryError), match=r"a\.json"):
         atomic_store.open(path, 0, lock=True).__enter__()
     assert not path.exists()
+    assert stat.S_IMODE(sidecar.stat().st_mode) == 0o750
 
 
 @pytest.mark.parametrize("letter", ["n", "ü", "語"])
