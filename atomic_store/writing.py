@@ -134,7 +134,8 @@ class NewFile(io.RawIOBase):
     """The location's file, below the buffer; closing it closes nothing underneath.
 
     Attributes:
-        name: the place as the program spelled it.
+        given: the place as the program spelled it.
+        name: the path of the new file on a local disk, where a program may write to it by name; else `given`.
         mode: as that of a file that open() gives, for programs that ask for it.
         inner: the location's file.
         failure: what the first write that failed has raised: a block that swallows it publishes nothing.
@@ -145,8 +146,13 @@ class NewFile(io.RawIOBase):
     inner: Any = None  # until the block begins
     failure: BaseException | None = None
 
-    def __init__(self, name: Any) -> None:
-        self.name = name
+    def __init__(self, given: Any) -> None:
+        self.given = given
+
+    @property
+    def name(self) -> Any:
+        """See the class."""
+        return getattr(self.inner, "own_path", self.given)
 
     def close(self) -> None:
         """Refuse whatever comes next; the location's file stays open."""
@@ -210,7 +216,7 @@ class NewFile(io.RawIOBase):
 
     def _require_open(self) -> None:
         if self.closed:
-            raise ValueError(f"the new file of {self.name!r} is closed")
+            raise ValueError(f"the new file of {self.given!r} is closed")
 
 
 @overload

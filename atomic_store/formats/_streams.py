@@ -67,7 +67,9 @@ class DumpFile(io.RawIOBase):
         seeks: whether the format is known to seek, however late.
 
     Attributes:
-        written: how many bytes were written, or more if some may have been written through fileno().
+        given: the path of the store, for messages.
+        name: the path of the new file on a local disk, where a program may write to it by name; else that of the store.
+        written: how many bytes were written, however.
         spoke_text: whether the last piece was str; None: nothing was written.
     """
 
@@ -81,9 +83,9 @@ class DumpFile(io.RawIOBase):
         self._pieces: list[bytes] = []
         self._waiting = 0
         self._handed_on = False
-        self._lent = False  # whether the format has the descriptor
+        self._lent = False  # whether the format has the descriptor or the name
         self._random: Any = None  # the file that can seek, once the format seeks: the location's, or one in memory
-        self.name = getattr(file, "name", None)
+        self.given = getattr(file, "name", None)
         self.mode = "w" if is_binary is False else "wb"
         self.written = 0
         self.spoke_text: bool | None = None
@@ -134,6 +136,8 @@ class DumpFile(io.RawIOBase):
         self._hand_on()
         if self._random is not None and self._random is not self._file:
             self._file.write(self._random.getbuffer())
+        if self._lent:
+            self.written = os.fstat(self._file.fileno()).st_size
 
     def end(self) -> None:
         """Refuse further writes. What was not handed on belongs to a dump that failed."""
@@ -162,8 +166,17 @@ class DumpFile(io.RawIOBase):
         self._hand_on()
         number = int(self._file.fileno())
         self._lent = True
-        self.written += 1
         return number
+
+    @property
+    def name(self) -> Any:
+        """See the class."""
+        path = getattr(self._file, "own_path", None)
+        if path is None:
+            return self.given
+        self._hand_on()
+        self._lent = True
+        return path
 
     def _require_open(self) -> None:
         if self.closed:
@@ -184,8 +197,8 @@ class DumpFile(io.RawIOBase):
             self._random = self._file
         elif self._handed_on:
             raise io.UnsupportedOperation(
-                f"{self.name!r} is written front to back, and the format seeks after more than {BUFFER} bytes: give the "
-                "format the attribute seeks = True, and they are kept in memory until then"
+                f"{self.given!r} is written front to back, and the format seeks after more than {BUFFER} bytes: give "
+                "the format the attribute seeks = True, and they are kept in memory until then"
             )
         else:
             self._random = io.BytesIO(b"".join(self._pieces))

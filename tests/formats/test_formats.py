@@ -698,7 +698,7 @@ def test_layers_on_top_of_the_file_work(path: Path) -> None:
 
 
 def test_file_of_a_dump_shows_what_it_is(path: Path) -> None:
-    """Serializers look at their file: it is writable, can be read back, has no encoding, and the store's path for a name."""
+    """Serializers look at their file: it is writable, can be read back, has no encoding, and a name of its own."""
     seen: dict[str, Any] = {}
 
     def dump(file: Any) -> None:
@@ -707,7 +707,8 @@ def test_file_of_a_dump_shows_what_it_is(path: Path) -> None:
             writable=file.writable(),
             readable=file.readable(),
             encoding=file.encoding,
-            name=file.name,
+            directory=Path(file.name).parent,
+            hidden=file.name.endswith(".tmp"),
             written=[file.write("é"), file.write(b"12"), file.write(memoryview(b"345")), file.write(bytearray(b"6"))],
             nothing=file.write(""),
             tell=file.tell(),
@@ -719,7 +720,8 @@ def test_file_of_a_dump_shows_what_it_is(path: Path) -> None:
         "writable": True,
         "readable": True,
         "encoding": None,
-        "name": path,
+        "directory": path.parent,
+        "hidden": True,
         "written": [1, 2, 3, 1],
         "nothing": 0,
         "tell": 8,

@@ -42,6 +42,54 @@ def test_other_mode_is_refused_at_once(mode: Any, tmp_path: Path) -> None:
     assert inside(tmp_path) == []
 
 
+@pytest.mark.parametrize("mode", ["wb", "w"])
+def test_program_that_writes_to_the_name_of_its_file_harms_nothing(mode: Any, tmp_path: Path) -> None:
+    """The name of the file is that of the new one, as with 0.0.1: what a program writes there is published at the end."""
+    path = tmp_path / "photo.png"
+    path.write_bytes(b"old")
+    with atomic_store.atomic_write(path, mode) as file:
+        Path(file.name).write_bytes(b"a picture")
+        assert path.read_bytes() == b"old"
+    assert path.read_bytes() == b"a picture"
+    assert inside(tmp_path) == ["photo.png"]
+    with pytest.raises(KeyError), atomic_store.atomic_write(path, mode) as file:
+        Path(file.name).write_bytes(b"half")
+        raise KeyError
+    assert path.read_bytes() == b"a picture"
+    with atomic_store.atomic_write(Memory(path="elsewhere"), mode) as file:
+        assert file.name == "elsewhere"
+
+
+@pytest.mark.parametrize("how", ["replaced", "removed"])
+def test_file_that_a_program_puts_in_the_place_of_the_new_one_is_not_published(how: str, tmp_path: Path) -> None:
+    """Nothing would sync a file that was renamed over the new one: that is an error, and the old file stays."""
+    path = tmp_path / "data"
+    path.write_bytes(b"old")
+    (tmp_path / "other").write_bytes(b"new")
+    told = r"data'\) should be written where it is, at '.*tmp', and was removed or replaced"
+    with pytest.raises(AtomicStoreError, match=told), atomic_store.atomic_write(path) as file:
+        file.write(b"x")
+        if how == "replaced":
+            (tmp_path / "other").rename(file.name)
+        else:
+            Path(file.name).unlink()
+    assert path.read_bytes() == b"old"
+    assert set(inside(tmp_path)) <= {"data", "other"}
+
+
+def test_error_of_the_block_itself_is_not_told_as_one_of_the_file(tmp_path: Path) -> None:
+    """An OSError that has nothing to do with the file leaves the block as it was raised; one of the file names the path."""
+    path = tmp_path / "report"
+    error = ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
+    with pytest.raises(ConnectionRefusedError) as caught, atomic_store.atomic_write(path):
+        raise error
+    assert (caught.value, error.filename, str(error)) == (error, None, "[Errno 111] Connection refused")
+    with pytest.raises(OSError) as refused, atomic_store.atomic_write(path) as file:
+        file.seek(-1)
+    assert refused.value.filename == path
+    assert inside(tmp_path) == []
+
+
 @pytest.mark.parametrize("overwrite", ["no", None, 2])
 def test_overwrite_that_is_no_bool_overwrites_nothing(overwrite: Any, tmp_path: Path) -> None:
     """overwrite="no" would be true: it is a TypeError before anything is touched."""
@@ -72,7 +120,6 @@ def test_link_mode_and_attributes_stay(tmp_path: Path) -> None:
     link.symlink_to("real.csv")
     with atomic_store.atomic_write(link, "w") as file:
         file.write("new")
-        assert file.name == link
     assert link.is_symlink()
     assert real.read_bytes() == b"new"
     assert stat.S_IMODE(real.stat().st_mode) == 0o640

@@ -125,7 +125,7 @@ class Wrapper:
 
     def dump(self, value: Any, file: Any, **kwargs: Any) -> None:
         """Write the value to a binary file; keywords are those of the format inside. Raises what that and wrap() raise."""
-        memory = MemoryFile(file.name)
+        memory = MemoryFile(file.given)
         self.inner.dump(value, memory, kwargs, load_kwargs_of(file))
         file.write(self.wrap(memory.getvalue()))
 
@@ -157,7 +157,7 @@ class PassingFile(io.RawIOBase):
 
     def __init__(self, file: Any) -> None:
         self.file = file
-        self.name = file.name
+        self.name = file.given
         self.position = 0
 
     def tell(self) -> int:

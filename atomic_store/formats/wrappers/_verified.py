@@ -28,7 +28,7 @@ class Verified(Wrapper):
 
     def dump(self, value: Any, file: Any, **kwargs: Any) -> None:
         """Write the value if it can be loaded again and is the same value then."""
-        memory = MemoryFile(file.name)
+        memory = MemoryFile(file.given)
         self.inner.dump(value, memory, kwargs, load_kwargs_of(file))
         memory.seek(0)
         require_same(value, lambda: self.inner.load(memory, load_kwargs_of(file)), self.inner.label)

@@ -512,10 +512,11 @@ class Replacement(Change):
         """Publish what was written, or, after an exception, drop it."""
         if error is not None:
             self.file.discard(error)
-            super().end(error if getattr(error, "filename", "") is None else None)  # one with a name of its own is dump's
+            super().end(None)  # it is the block's own; that of a write has the path
             return
         place, expected, file = self._place, self._expected, self.file
         try:
+            file.settle()
             unchanged = None
             if place.skip_unchanged and self.old is not None:
                 from ._unchanged import unchanged as same_bytes  # loaded: by the constructor of the place

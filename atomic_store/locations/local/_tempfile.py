@@ -4,9 +4,9 @@ Also what every hidden file of ours needs: a name, a descriptor that cannot leak
 
 State of a TempFile::
 
-    new --begin()--> open --finish()--> finished --publish()--> published
-     |                 |                    |                       |
-     +-----------------+-----discard()------+-----------------------+--> closed
+    new --begin()--> open --settle(), finish()--> finished --publish()--> published
+     |                 |                              |                       |
+     +-----------------+----------discard()-----------+-----------------------+--> closed
 
 - new: nothing exists yet.
 - open: `temp` names a file that this process has created, and the descriptor is open.
@@ -23,6 +23,7 @@ import sys
 from _functools import partial as _partial  # type: ignore[import-not-found]  # functools itself costs 0.5 ms
 
 from ...errors import AtomicStoreError, UncertainCommitError, log
+from .. import name_path
 
 fcntl: "Any"
 msvcrt: "Any"
@@ -41,9 +42,11 @@ except ImportError:
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Any
+    from typing import Any, TypeVar
 
     from _typeshed import ReadableBuffer, WriteableBuffer
+
+    R = TypeVar("R")
 
 
 partial: "Any" = _partial  # pyright: ignore[reportUnknownVariableType]
@@ -225,6 +228,7 @@ class TempFile(Descriptor):
     Attributes:
         name: the path as the program spelled it.
         mode: "rb+", as that of open("w+b") says.
+        own_path: that of the hidden file, for programs that open it by name; what they write counts.
         before: the size of the file it replaces, None: there is none.
         status: os.fstat() after the last write.
         digest: of what was written, None unless asked for.
@@ -237,7 +241,7 @@ class TempFile(Descriptor):
     version: "Any"
     status: os.stat_result
     _size = 0
-    _lent = False  # whether anything but write() has been at work: the size and the digest are those of the file
+    _lent = False  # whether anything but write() may have been at work: the size and the digest are those of the file
     _failure: BaseException | None = None
 
     def __init__(self, name: "Any", digests: bool) -> None:
@@ -304,24 +308,37 @@ class TempFile(Descriptor):
         self._lent = True
         return self.fd()
 
+    @property
+    def own_path(self) -> str:
+        self._lent = True
+        return self.directory.path + split(self.temp)[1] if self.temp else self.real
+
     def tell(self) -> int:
-        return os.lseek(self.fd(), 0, os.SEEK_CUR) if self._lent else self._size
+        return self._ask(os.lseek, self.fd(), 0, os.SEEK_CUR) if self._lent else self._size
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         if offset == 0 and whence == os.SEEK_CUR:
             return self.tell()  # as io.BufferedRandom does at each flush
         self._lent = True
-        return os.lseek(self.fd(), offset, whence)
+        return self._ask(os.lseek, self.fd(), offset, whence)
 
     def truncate(self, size: int | None = None) -> int:
         self._lent = True
         size = self.tell() if size is None else size
-        os.ftruncate(self.fd(), size)
+        self._ask(os.ftruncate, self.fd(), size)
         return size
 
     def readinto(self, buffer: "WriteableBuffer") -> int:
         self._lent = True
-        return os.readv(self.fd(), [buffer])
+        return self._ask(os.readv, self.fd(), [buffer])
+
+    def _ask(self, call: "Callable[..., R]", *arguments: "Any") -> "R":
+        """Make a system call; its error names the path."""
+        try:
+            return call(*arguments)
+        except OSError as error:
+            name_path(error, self.name)
+            raise
 
     def write(self, data: "ReadableBuffer") -> int:
         piece: Any = data if type(data) is bytes else memoryview(data).cast("B")
@@ -334,6 +351,7 @@ class TempFile(Descriptor):
             if self.digest is not None:
                 self.digest.update(piece)
         except BaseException as error:
+            name_path(error, self.name)
             self._failure = error
             raise
         self._size += size
@@ -348,16 +366,13 @@ class TempFile(Descriptor):
 
     # --- as a step of a commit ---------------------------------------------------------------------------------------
 
-    def finish(self, sync: object) -> None:
-        """Copy the old file's attributes, sync, and close the descriptor.
-
-        A failed fsync is not retried: the kernel may have dropped the pages and report success the
-        second time (PostgreSQL's "fsyncgate", 2018).
-        """
+    def settle(self) -> None:
+        """Know the status and the digest of what was written. Nothing is written from here on."""
         self.check()
         fd = self._fds[0]
         self.status = os.fstat(fd)
         if self._lent:
+            self._require_own()
             if self.digest is not None:
                 self.digest = new_digest()
                 for piece in pieces(fd):
@@ -369,6 +384,26 @@ class TempFile(Descriptor):
                 "something else has written to its descriptor",
                 self.name,
             )
+
+    def _require_own(self) -> None:
+        """Raise if a program that knew the name has put another file there: nothing would sync that one."""
+        try:
+            found = os.lstat(self.temp, dir_fd=self.directory.dir_fd)
+        except FileNotFoundError:
+            found = None
+        if found is None or (found.st_dev, found.st_ino) != (self.status.st_dev, self.status.st_ino):
+            raise AtomicStoreError(
+                f"the new file of {self.name!r} should be written where it is, at {self.own_path!r}, and was removed or "
+                "replaced: write to a file of your own, then copy it"
+            )
+
+    def finish(self, sync: object) -> None:
+        """Copy the old file's attributes, sync, and close the descriptor.
+
+        A failed fsync is not retried: the kernel may have dropped the pages and report success the
+        second time (PostgreSQL's "fsyncgate", 2018).
+        """
+        fd = self._fds[0]
         if self.old is not None and fcntl is not None:
             self._keep_attributes(fd, self.status, self.old)
         if sync:

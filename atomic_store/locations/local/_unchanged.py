@@ -15,10 +15,9 @@ def unchanged(file: TempFile, name: str, sync: object) -> os.stat_result | None:
         sync: whether to sync what is stored.
     """
     directory, stored = file.directory, Descriptor()
-    file.check()
     try:
         status = os.fstat(stored.open(directory.prefix + name, READ, dir_fd=directory.dir_fd))
-        if status.st_size != os.fstat(file.fd()).st_size:
+        if status.st_size != file.status.st_size:
             return None
         if any(ours != theirs for ours, theirs in itertools.zip_longest(pieces(file.fd()), pieces(stored.fd()))):
             return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import stat
 from pathlib import Path
@@ -183,6 +184,36 @@ def test_failed_sync_of_a_skipped_commit_is_an_error(tmp_path: Path, monkeypatch
         store.commit()
     assert caught.value.filename == path
     assert os.listdir(tmp_path) == ["state"]
+
+
+@pytest.mark.parametrize("way", ["descriptor", "name", "seek"])
+def test_skipped_commit_knows_what_was_written_behind_its_back(way: str, tmp_path: Path) -> None:
+    """Bytes that came by the descriptor, by the name or after a seek count: the next block sees no foreign change."""
+
+    class Odd:
+        def dump(self, value: Any, file: Any) -> None:
+            data = json.dumps(value).encode()
+            if way == "descriptor":
+                os.write(file.fileno(), data)
+            elif way == "name":
+                Path(file.name).write_bytes(data)
+            else:
+                file.write(b"?" + data[1:])
+                file.seek(0)
+                file.write(data[:1])
+
+        def load(self, file: Any) -> Any:
+            return json.load(file)
+
+    place = LocalFile(tmp_path / "value", skip_unchanged=True)
+    store = atomic_store.open(place, default={"n": 0}, format=Odd(), on_conflict="raise")
+    store.commit()
+    store.commit()
+    value = store.value
+    assert not store.changed()
+    with store:
+        value["n"] = 1
+    assert atomic_store.open(place, default={}, format=Odd()).value == {"n": 1}
 
 
 def test_skipped_commit_is_a_conflict_all_the_same(tmp_path: Path) -> None:
