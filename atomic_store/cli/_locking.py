@@ -1,7 +1,7 @@
-"""The lock of `run`, which its command and the commands of atomic-store inside it hold as well.
+"""The locks of `run`, which its command and the commands of atomic-store inside it hold as well.
 
 A lock of flock(2) belongs to the open file description, which a child process shares if it inherits the descriptor.
-The variable ATOMIC_STORE_LOCK says which descriptor that is.
+The variable ATOMIC_STORE_LOCK says which descriptors those are, separated by commas: one for each `run` around.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def run_locked(place: str, timeout: float | None, command: list[str]) -> NoRetur
     if not inherit_lock(location):
         lock = location.lock(timeout)
         os.set_inheritable(lock.fileno(), True)
-        os.environ[VARIABLE] = str(lock.fileno())
+        os.environ[VARIABLE] = ",".join(map(str, [*_inherited(), lock.fileno()]))
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()
@@ -73,7 +73,14 @@ class Locked:
 
 def inherit_lock(location: Any) -> bool:
     """Return whether this program was started with the lock of a place. From then on, writing there takes no lock."""
-    number = os.environ.get(VARIABLE, "")
-    lock = location.inherit_lock(int(number)) if number.isdecimal() and location.has_lock else None
-    _kept.append(lock)
-    return lock is not None
+    for descriptor in _inherited() if location.has_lock else ():
+        lock = location.inherit_lock(descriptor)
+        if lock is not None:
+            _kept.append(lock)
+            return True
+    return False
+
+
+def _inherited() -> list[int]:
+    """Return the descriptors that the variable lists. Any of them may be closed, or another file's by now."""
+    return [int(number) for number in os.environ.get(VARIABLE, "").split(",") if number.isdecimal()]

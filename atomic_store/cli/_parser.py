@@ -33,7 +33,7 @@ ENVIRONMENT = {
     "TMPDIR": "where `edit` keeps the text",
     "NO_COLOR": "no colours, if it is not empty",
     "AWS_...": "for s3://, as for every program that uses boto3",
-    "ATOMIC_STORE_LOCK": "set by `run` for its command: the descriptor that holds the lock",
+    "ATOMIC_STORE_LOCK": "set by `run` for its command: the descriptors that hold the locks",
 }
 EXAMPLES = {
     "show": """\

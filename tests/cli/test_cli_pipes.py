@@ -301,6 +301,18 @@ def test_every_command_knows_that_it_is_under_the_lock(words: str) -> None:
     assert b"inside" in done.stdout, done.stderr
 
 
+def test_lock_of_a_second_store_hides_no_other() -> None:
+    """Under the locks of two stores a command writes to both, and a third `run` waits for neither."""
+    holding = [*COMMAND, "run", "--timeout", "0", "--lock"]
+    inner = "atomic-store set a.json n 1 && atomic-store set b,.json n 2 && " + " ".join(
+        [*map(shlex.quote, holding), "a.json -- echo inside"]
+    )
+    outer = shlex.join([*holding, "a.json", "--", *holding, "b,.json", "--", "bash", "-c", inner])
+    done = shell(f"timeout 60 {outer}")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"inside\n", b"")
+    assert [json.loads(Path(name).read_text()) for name in ("a.json", "b,.json")] == [{"n": 1}, {"n": 2}]
+
+
 def test_lock_is_held_while_the_command_runs_and_no_longer() -> None:
     """Another program waits as long as the command, or a child that it leaves behind, is at work; then the lock is free."""
     by_hand(Path("a.json"), 1)
