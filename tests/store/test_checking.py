@@ -200,11 +200,12 @@ def test_file_that_cannot_be_read_is_told() -> None:
 
 
 def test_missing_directory_is_told_by_the_name_that_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The report names the path as it was spelled, and not a scratch directory that nobody knows."""
+    """The report says which directory is missing, and names the path as it was spelled, not an unknown scratch directory."""
     monkeypatch.chdir(tmp_path)
     report = atomic_store.check("no such directory/state.json")
     assert not report["access"]
-    assert "No such file or directory: 'no such directory/state.json'" in str(report)
+    missing = f"the directory '{tmp_path}/no such directory' does not exist: 'no such directory/state.json'"
+    assert missing in str(report)
     assert ".check" not in str(report)
 
 

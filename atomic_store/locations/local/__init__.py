@@ -200,7 +200,7 @@ class LocalFile(Location):
             lock = _lock.acquire(self.find, self.require_safe, timeout, self.given, self.mode)
             if not self._cleaned:
                 try:
-                    _lock.clean(self.real())
+                    _lock.clean(self.real(), self.given)
                 except OSError:
                     pass  # housekeeping fails no commit
                 self._cleaned = True
@@ -228,11 +228,11 @@ class LocalFile(Location):
             OSError: the directory cannot be read, or the sidecar neither opened nor created.
         """
         with Change(self, ANY) as change:
-            found = _lock.clean(self.real(), dry_run=True)
+            found = _lock.clean(self.real(), self.given, dry_run=True)
             if not dry_run and not all(isinstance(verdict, str) for _, verdict in found):  # else no sidecar is created
                 self._cleaned = True  # by us: lock() does not say what it has removed
                 change.lock()
-                found = _lock.clean(self.real())
+                found = _lock.clean(self.real(), self.given)
             return [(temp, verdict) for temp, verdict in found if not isinstance(verdict, str)]
 
     def left_by_clean(self) -> list[tuple[str, str]]:
@@ -241,7 +241,7 @@ class LocalFile(Location):
         Raises:
             OSError: the directory cannot be read.
         """
-        found = _lock.clean(self.real(), dry_run=True)
+        found = _lock.clean(self.real(), self.given, dry_run=True)
         return [(temp, verdict) for temp, verdict in found if isinstance(verdict, str)]
 
     def probe(self) -> "list[Finding]":

@@ -345,17 +345,21 @@ def stem(directory: str, name: str) -> str:
     return fitted("." + name, f".{'0' * 16}.tmp", directory) + "."
 
 
-def clean(real: str, dry_run: bool = False) -> "list[tuple[str, OSError | str | None]]":
+def clean(real: str, name: "Any", dry_run: bool = False) -> "list[tuple[str, OSError | str | None]]":
     """Remove the temp files that killed writers of this very file have left; call with its lock held.
 
     A temp file is left alone while it is younger than STALE_AFTER or locked by its writer. With dry_run=True
     nothing is removed. Return each, with None if it is stale, the error if it cannot be removed, or the reason why
-    it is left alone.
+    it is left alone. `name` is the path as the program spelled it.
 
     Raises:
         OSError: the directory cannot be read.
     """
-    found = [(temp, _clean_one(temp, dry_run)) for temp in temps(real)]
+    try:
+        listed = temps(real)
+    except FileNotFoundError as error:
+        raise missing_directory(error, split(real)[0], name) from error
+    found = [(temp, _clean_one(temp, dry_run)) for temp in listed]
     return [(temp, verdict) for temp, verdict in found if verdict != ""]
 
 

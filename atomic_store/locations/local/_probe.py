@@ -17,7 +17,7 @@ import sys
 from ...errors import AtomicStoreError, LockTimeout
 from .. import name_path
 from .._finding import Finding
-from ._tempfile import hidden
+from ._tempfile import hidden, missing_directory, split
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -124,7 +124,10 @@ class Scratch:
             stored = place.read()
             if stored is not None:
                 stored.close()
-            os.mkdir(self._directory, 0o700)
+            try:
+                os.mkdir(self._directory, 0o700)
+            except FileNotFoundError as error:
+                raise missing_directory(error, split(self._real)[0], place.path) from error
             self._write(OLD)
         except OSError as error:
             name_path(error, place.path)  # the scratch directory is nothing that the user knows

@@ -296,6 +296,14 @@ def test_cleaning_names_what_it_cannot_remove(path: Path, refusing: Callable[[st
     assert caught.value.filename == path
 
 
+def test_cleaning_in_a_missing_directory_names_it(tmp_path: Path) -> None:
+    """The error of clean(), of a dry run and of left_by_clean() says, as a commit's does, which directory is missing."""
+    place = LocalFile(tmp_path / "nodir" / "a.json")
+    for clean in (place.clean, lambda: place.clean(dry_run=True), place.left_by_clean):
+        with pytest.raises(FileNotFoundError, match=f"the directory '{tmp_path}/nodir' does not exist"):
+            clean()
+
+
 def test_cleaning_inside_a_block_uses_its_lock(path: Path) -> None:
     """Whoever holds the store's lock may clean as well, without waiting for himself."""
     with AtomicStore[Any](path, 0, lock=True):
