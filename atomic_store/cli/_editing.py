@@ -160,6 +160,7 @@ class Workspace:
 
     def __init__(self, draft: TextDraft | JsonDraft, path: str) -> None:
         self._draft = draft
+        self._place = path
         # A short name is enough; without the suffix of a compression, so that the editor knows the language.
         name = os.path.basename(path)[-80:]
         while os.path.splitext(name)[1].lower() in wrappers.COMPRESSIONS:
@@ -206,7 +207,12 @@ class Workspace:
         while True:
             tries += 1
             _run_editor(self.path)
-            typed = self._typed()
+            try:
+                typed = self._typed()
+            except OSError as error:
+                raise CommandError(
+                    1, f"{self._place!r} is unchanged: the editor has left no text to read ({message_of(error)})"
+                ) from error
             if _same(typed, self._draft.text):
                 return None
             try:
@@ -238,9 +244,15 @@ class Workspace:
 
     def _worth_keeping(self) -> list[str]:
         """Return the files that may hold what was typed: an editor that is killed leaves some of its own."""
-        names = sorted(os.listdir(self._directory))
-        if names == [self._name] and _same(self._typed(), self._draft.text):
+        try:
+            names = sorted(os.listdir(self._directory))
+        except FileNotFoundError:  # the editor has removed that too
             return []
+        try:
+            if names == [self._name] and _same(self._typed(), self._draft.text):
+                return []
+        except OSError:
+            pass  # it is kept for whoever can read it: an editor under sudo may have changed its owner
         return [os.path.join(self._directory, name) for name in names]
 
 

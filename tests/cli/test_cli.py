@@ -515,13 +515,29 @@ def test_editor_that_fails_changes_nothing_and_loses_nothing(step: str, said: st
     assert Path("a.json").read_bytes() == content
 
 
-def test_editor_that_removes_the_text_or_cannot_be_started_is_an_error(
-    editor: Editor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each is told in one line; VISUAL comes before EDITOR, both may have options, and vi is the last resort."""
+@pytest.mark.parametrize(
+    ("step", "left"),
+    [
+        ('rm "$1"', []),
+        ('rm -r "${1%/*}"', []),
+        ('mv "$1" "$1.new"', ["a.json.new"]),
+        ('rm "$1"; mkdir "$1"', ["a.json"]),  # root reads whatever else an editor may leave unreadable
+    ],
+)
+def test_editor_that_leaves_no_text_leaves_the_store(step: str, left: list[str], editor: Editor) -> None:
+    """The error names the store and says that it is unchanged; whatever else the editor has left is kept."""
     content = put("a.json", 1)
-    editor.does('rm "$1"')
-    assert run("edit", "a.json").code == 1
+    editor.does(step)
+    found = run("edit", "a.json")
+    assert (found.code, "'a.json' is unchanged" in found.err) == (1, True)
+    assert [path.name for path in kept(found)] == left
+    assert len(inside(editor.desks)) == len(left)
+    assert Path("a.json").read_bytes() == content
+
+
+def test_editor_that_cannot_be_started_is_an_error(editor: Editor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told in one line; VISUAL comes before EDITOR, both may have options, and vi is the last resort."""
+    content = put("a.json", 1)
     monkeypatch.setenv("VISUAL", "no-such-editor --wait")
     assert "no-such-editor" in run("edit", "a.json").err
     monkeypatch.setenv("VISUAL", "'")
