@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable
     from types import TracebackType
-    from typing import Any, Generic, TypeVar
+    from typing import Any, Generic, Self, TypeVar
 
     from .locations import Lock, StoredFile
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 else:
     from _collections_abc import Callable  # noqa: TC003 - for typing.get_type_hints(); loaded by os, unlike collections.abc
 
-    Any = Lock = Path = R = StoredFile = T = TracebackType = object  # as in errors.py
+    Any = Lock = Path = R = Self = StoredFile = T = TracebackType = object  # as in errors.py
 
     class Generic:
         """Stands in for typing.Generic, whose import costs more than the rest of the start-up."""
@@ -89,7 +89,7 @@ class AtomicStore(Generic[T]):
         dump_kwargs: keyword arguments of each dump. The dict may be changed.
         ignore_inner_exits: whether only leaving the outermost block commits.
         level: the number of open blocks.
-        stored: whether anything was stored at the last read or commit.
+        stored: whether anything was stored at the last read.
     """
 
     # What memory is to the place:
@@ -165,6 +165,8 @@ class AtomicStore(Generic[T]):
         """Return a second store on the same place, with the same value and no block open."""
         twin: AtomicStore[T] = object.__new__(self.__class__)
         twin.__dict__.update(self.__dict__, level=0, _held=None, _updating=None, _exits=[], _mutex=_thread.RLock())
+        if twin._state == _DELETED:  # that is the affair of our block
+            twin._state = _CLEAN
         return twin
 
     def __deepcopy__(self, memo: "dict[int, Any]") -> "AtomicStore[T]":
@@ -183,8 +185,8 @@ class AtomicStore(Generic[T]):
     def value(self) -> "T":
         """The value in memory. Change it in place, or assign a new one.
 
-        With lock=, assigning raises LockError while another thread has a block open. Reading does not wait
-        for that block: to read a value that no other thread is changing, enter a block.
+        With lock=, assigning raises LockError while another thread has a block open or commits. Reading does
+        not wait for it: to read a value that no other thread is changing, enter a block.
         """
         return self._value
 
@@ -275,7 +277,7 @@ class AtomicStore(Generic[T]):
         """
         self._under_lock("delete()", self._delete)
 
-    def __enter__(self) -> "AtomicStore[T]":
+    def __enter__(self) -> "Self":
         """Enter a block. With lock=, the outermost block takes the lock and reads the file if it has changed.
 
         Raises:
@@ -600,8 +602,8 @@ class AtomicStore(Generic[T]):
             held = self._held
             if held is not None and not held.mine and not held.lost:
                 raise LockError(
-                    f"another thread has a block of the store {self.path!r} open: assign store.{what} after it, or enter a "
-                    "block of your own"
+                    f"another thread has a block of the store {self.path!r} open, or commits: assign store.{what} after it, "
+                    "or enter a block of your own"
                 )
             act()
 

@@ -111,8 +111,12 @@ class AtomicWrite(Generic[F]):
         readable = getattr(self._sink.inner, "readable", None)
         real = readable is not None and readable()
         file = RealFile(self._sink, BUFFER) if real else io.BufferedWriter(self._sink, BUFFER)
+        if self._mode == "wb":
+            return file
         # newline="": what is written is what is stored, on every system.
-        return io.TextIOWrapper(file, "utf-8", newline="") if self._mode == "w" else file
+        text: Any = io.TextIOWrapper(file, "utf-8", newline="")
+        text.mode = "w"  # as open() sets it
+        return text
 
     def _translated(self, error: ConflictError) -> Exception:
         """Return the error that open(path, "x") raises; but where nothing is known to be stored, it remains what it is."""

@@ -961,6 +961,18 @@ def test_copied_store_does_not_share_the_block_of_the_first(path: Path) -> None:
     assert stored(path) == [1, 2, 3]
 
 
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
+def test_copy_of_a_store_that_has_deleted_stores_what_it_is_given(copied: Any, path: Path) -> None:
+    """delete() in a block is the block's affair: a store copied there commits its own first block."""
+    store = atomic_store.open(path, default=[])
+    with store:
+        store.delete()
+        twin = copied(store)
+    with twin:
+        twin.value.append("important")
+    assert stored(path) == ["important"]
+
+
 @pytest.mark.parametrize("format", ["json", Strings(json.dumps, json.loads)], ids=["by name", "an object"])
 def test_deep_copy_of_a_store_does_not_free_its_lock(path: Path, format: Any) -> None:
     """copy.deepcopy() is a second store with a copy of the value; when it goes, the first one's block still has its lock."""

@@ -90,6 +90,14 @@ def test_error_of_the_block_itself_is_not_told_as_one_of_the_file(tmp_path: Path
     assert inside(tmp_path) == []
 
 
+@pytest.mark.parametrize("mode", ["wb", "w"])
+def test_file_tells_its_mode_as_one_of_open_does(mode: Any, tmp_path: Path) -> None:
+    """Programs that look at `file.mode` to know whether to write str or bytes find it."""
+    with atomic_store.atomic_write(tmp_path / "data", mode) as file:
+        assert ("b" in file.mode) == (mode == "wb")
+        assert file.mode.rstrip("+") in ("w", "wb", "rb")
+
+
 @pytest.mark.parametrize("overwrite", ["no", None, 2])
 def test_overwrite_that_is_no_bool_overwrites_nothing(overwrite: Any, tmp_path: Path) -> None:
     """overwrite="no" would be true: it is a TypeError before anything is touched."""

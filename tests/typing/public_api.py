@@ -40,6 +40,21 @@ from atomic_store import (
 )
 
 
+class Settings(AtomicStore[dict[str, int]]):
+    """A store with a method of its own."""
+
+    def total(self) -> int:
+        """Sum up."""
+        return sum(self.value.values())
+
+
+def block_of_a_subclass() -> None:
+    """A block gives the store that it was asked of, with its own methods."""
+    with Settings("a") as settings:
+        assert_type(settings, Settings)
+        assert_type(settings.total(), int)
+
+
 def opening(home: Path, entry: os.PathLike[bytes]) -> None:
     """Take every kind of path and format, the seven parameters by position too."""
     assert_type(atomic_store.open("runs.json"), AtomicStore[Any])
