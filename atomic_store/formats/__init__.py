@@ -116,8 +116,8 @@ class Codec:
             error.add_note(f"while dumping the value of {file.name!r} with the format {self.label}")
             raise
 
-    def load(self, file: "Any", load_kwargs: "Any" = None) -> "Any":
-        """Read a value from what is stored.
+    def load(self, file: "Any", load_kwargs: "Any" = None, dump_kwargs: "Any" = None) -> "Any":
+        """Read a value from what is stored; `dump_kwargs` decide whether an empty file is what a dump would have written.
 
         Raises:
             LoadError: the format refuses the bytes; its own exception is the cause.
@@ -126,7 +126,7 @@ class Codec:
         module = self.module
         # Kept for a second look: keywords such as object_hook are functions of the program, and may be what raises.
         keep = bool(load_kwargs and self._files) and not module.streams
-        source = self._files.Stream(file) if module.streams else Content(file, keep)
+        source = self._files.Stream(file, dump_kwargs) if module.streams else Content(file, keep, dump_kwargs)
         load_kwargs = load_kwargs or {}
         try:
             if source.size is not None and source.size < LARGE:
@@ -147,13 +147,14 @@ class Codec:
 class Content:
     """The stored bytes, given up by the first read: a decoder that makes text of them shall not have both."""
 
-    __slots__ = ("_content", "_keep", "name", "raw", "size")
+    __slots__ = ("_content", "_keep", "dump_kwargs", "name", "raw", "size")
 
     error = None  # what reading raises has been raised before
 
-    def __init__(self, file: "Any", keep: bool = False) -> None:
+    def __init__(self, file: "Any", keep: bool = False, dump_kwargs: "Any" = None) -> None:
         self._content = file.read()
         self._keep = keep
+        self.dump_kwargs: Any = dump_kwargs
         self.raw: Any = file
         self.name: Any = file.name
         self.size: int = len(self._content)

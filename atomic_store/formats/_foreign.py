@@ -72,7 +72,7 @@ class Foreign:
         try:
             self._write(value, new, **kwargs)
             new.finish()
-            if not new.written and not self._is_empty_for(value, file.load_kwargs or {}):
+            if not new.written and not self._is_empty_for(value, kwargs, file.load_kwargs):
                 raise FormatError(f"format {self.label} wrote nothing at all for a value of type {type(value).__name__}")
         finally:
             new.end()  # a writer that keeps this file must fail at its next write, not write into the void
@@ -82,10 +82,22 @@ class Foreign:
         """Read a value."""
         if self.streams and not self.takes_text:
             return self._read(file, **kwargs)
-        content, name = file.read(), file.name
+        content = file.read()
+        value = self._loaded(content, file, kwargs)
+        if not content and not self._is_nothing(value, file.dump_kwargs, kwargs):
+            raise LoadError(
+                f"{file.name!r} is empty, and format {self.label} does not write {value!r} as an empty file; "
+                "restore it, or delete it to begin with the default",
+                file.name,
+                self.label,
+                0,
+            )
+        return value
+
+    def _loaded(self, content: bytes, file: Any, kwargs: dict[str, Any]) -> Any:
         refusals: list[Exception] = []
         try:
-            value = self._decode(content, refusals, file, kwargs)
+            return self._decode(content, refusals, file, kwargs)
         except AtomicStoreError:
             raise
         except Exception as error:
@@ -93,20 +105,11 @@ class Foreign:
             cause = _best_error(refusals)
             sound = not is_verdict(cause) or (bool(kwargs) and self._takes_without_keywords(content, file))
             try:
-                raise refusal(_told(refusals, cause), name, self.label, len(content), sound) from cause
+                raise refusal(_told(refusals, cause), file.name, self.label, len(content), sound) from cause
             finally:
                 # Their tracebacks hold this frame, and it them: content and file would live until the next collection.
                 refusals.clear()
                 del cause
-        if not content and not self._is_nothing(value):
-            raise LoadError(
-                f"{name!r} is empty, and format {self.label} does not write {value!r} as an empty file; "
-                "restore it, or delete it to begin with the default",
-                name,
-                self.label,
-                0,
-            )
-        return value
 
     def _decode(self, content: bytes, refusals: list[Exception], file: Any, kwargs: dict[str, Any]) -> Any:
         if self.takes_text is not None:
@@ -143,23 +146,26 @@ class Foreign:
             return False
         return True
 
-    def _is_nothing(self, value: Any) -> bool:
+    def _is_nothing(self, value: Any, dump_kwargs: Any, load_kwargs: Any) -> bool:
         """Return whether the format writes nothing for this value, as CSV for []."""
-        new = self._tried(value)
+        new = self._tried(value, dump_kwargs, load_kwargs)
         return new is not None and not new.written
 
-    def _is_empty_for(self, value: Any, kwargs: dict[str, Any]) -> bool:
+    def _is_empty_for(self, value: Any, dump_kwargs: Any, load_kwargs: Any) -> bool:
         """Return whether an empty file loads as this value."""
+        nothing = LoadFile(b"", None)
+        nothing.dump_kwargs = dump_kwargs
         try:
-            return bool(self._decode(b"", [], None, kwargs) == value)
+            return bool(self._decode(b"", [], nothing, load_kwargs or {}) == value)
         except Exception:
             return False
 
-    def _tried(self, value: Any) -> DumpFile | None:
+    def _tried(self, value: Any, dump_kwargs: Any = None, load_kwargs: Any = None) -> DumpFile | None:
         """Dump the value into memory, to see what is written; None if the format refuses it."""
         new = DumpFile(io.BytesIO(), self.is_binary)
+        new.load_kwargs = load_kwargs
         try:
-            self._write(value, new)
+            self._write(value, new, **(dump_kwargs or {}))
         except Exception:
             return None
         return new

@@ -35,8 +35,9 @@ class Text:
 class Stream(io.RawIOBase):
     """The stored bytes as a stream, remembering what reading it has raised: that is no refusal of the format."""
 
-    def __init__(self, file: Any) -> None:
+    def __init__(self, file: Any, dump_kwargs: Any) -> None:
         self._file = file
+        self.dump_kwargs: Any = dump_kwargs
         self.name: Any = file.name
         self.size: int | None = file.size
         self.error: Exception | None = None
@@ -214,6 +215,7 @@ class LoadFile(io.BytesIO):
     def __init__(self, content: bytes, file: Any) -> None:
         super().__init__(content)
         self.name: Any = getattr(file, "name", None)
+        self.dump_kwargs: Any = getattr(file, "dump_kwargs", None)
         self.size = len(content)
         self._file: Any = getattr(file, "raw", None)
         self._lent = False

@@ -65,14 +65,14 @@ class TypedCodec:
             raise
         self._codec.dump(plain, file, dump_kwargs, load_kwargs)
 
-    def load(self, file: Any, load_kwargs: Any = None) -> Any:
+    def load(self, file: Any, load_kwargs: Any = None, dump_kwargs: Any = None) -> Any:
         """Read a value of the type.
 
         Raises:
             LoadError: the format refuses the bytes, or what they hold is not of the type.
         """
         size = file.size
-        data = self._codec.load(file, load_kwargs)
+        data = self._codec.load(file, load_kwargs, dump_kwargs)
         try:
             return self._converter.from_plain(data)
         except Exception as error:

@@ -32,6 +32,7 @@ from atomic_store import (
     Verified,
     Versioned,
     VersionError,
+    formats,
 )
 from atomic_store.formats import wrappers
 from atomic_store.testing import Memory
@@ -45,6 +46,28 @@ Record = Callable[[str, object], None]
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "value"
+
+
+class Table:
+    """Rows below a header, unless the keywords leave it out: then no rows are an empty file."""
+
+    def dump(self, rows: list[str], file: Any, header: bool = True) -> None:
+        file.write("# a table\n" * header + "".join(f"{row}\n" for row in rows))
+
+    def load(self, file: Any, header: bool = True) -> list[str]:
+        lines: list[str] = file.read().decode().splitlines()
+        if header and lines.pop(0) != "# a table":
+            raise ValueError("no table")
+        return lines
+
+
+class Same(atomic_store.Wrapper):
+    """Stores what the format inside writes."""
+
+    def wrap(self, content: bytes) -> bytes:
+        return content
+
+    unwrap = wrap
 
 
 class Watched:
@@ -935,3 +958,21 @@ def test_wrapper_sent_to_another_process_still_works(format: Any, transfer: Call
         pass
     assert atomic_store.open(path, format=format).value == {"a": [1]}
     assert atomic_store.open(path, format=again).value == {"a": [1]}
+
+
+@pytest.mark.parametrize("type", [None, list[str]], ids=["plain", "typed"])
+@pytest.mark.parametrize(
+    "around",
+    [lambda table: table, Compressed, Verified, Same, lambda table: Signed(table, KEY), lambda table: Same(Same(table))],
+    ids=["bare", "Compressed", "Verified", "Wrapper", "Signed", "two"],
+)
+def test_empty_file_that_the_keywords_of_the_dump_write_is_loaded(around: Any, type: Any) -> None:
+    """Whether an empty file is a value can depend on dump_kwargs: with them it is loaded, and without them refused."""
+    codec = formats.resolve(around(Table()), type=type)
+    bare = {"header": False}
+    place = Memory()
+    with place.replace() as file:
+        codec.dump([], file, bare, bare)
+    assert codec.load(place.read(), bare, bare) == []
+    with pytest.raises(LoadError, match=r"is empty, and format .*Table.* does not write \[\] as an empty file"):
+        codec.load(place.read(), bare)

@@ -84,7 +84,7 @@ class Wrapper:
 
     @property
     def inner(self) -> Codec:
-        """The format inside, with the methods dump(value, file, dump_kwargs, load_kwargs) and load(file, load_kwargs).
+        """The format inside: dump(value, file, dump_kwargs, load_kwargs) and load(file, load_kwargs, dump_kwargs).
 
         Raises:
             FormatError: it is "auto", and no store has been opened with this wrapper.
@@ -135,12 +135,17 @@ class Wrapper:
         Raises:
             LoadError: the format inside refuses the bytes; or what unwrap() raises.
         """
-        return self.inner.load(MemoryFile(file.name, self.unwrap(file.read())), kwargs)
+        return self.inner.load(MemoryFile(file.name, self.unwrap(file.read())), kwargs, dump_kwargs_of(file))
 
 
 def load_kwargs_of(file: Any) -> Any:
     """Return the load_kwargs of the store whose value is being dumped: Verified loads what it has written."""
     return getattr(file, "load_kwargs", None)
+
+
+def dump_kwargs_of(file: Any) -> Any:
+    """Return the dump_kwargs of the store whose value is being loaded: they decide which value is an empty file."""
+    return getattr(file, "dump_kwargs", None)
 
 
 class MemoryFile(io.BytesIO):

@@ -6,7 +6,7 @@ import io
 import os
 
 from ...errors import FormatError, LoadError, MissingLibraryError
-from ._base import PassingFile, Wrapper, load_kwargs_of
+from ._base import PassingFile, Wrapper, dump_kwargs_of, load_kwargs_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Compressed(Wrapper):
     def load(self, file: Any, **kwargs: Any) -> Any:
         """Read a value, decompressed piece by piece."""
         inflating = _InflatingFile(file, self._decompressor, self.max_size, self.label)
-        value = self.inner.load(inflating, kwargs)
+        value = self.inner.load(inflating, kwargs, dump_kwargs_of(file))
         inflating.require_end()
         return value
 

@@ -6,7 +6,7 @@ import hmac
 
 from ...errors import FormatError, SignatureError
 from .. import NAMES
-from ._base import MemoryFile, PassingFile, Wrapper, load_kwargs_of
+from ._base import MemoryFile, PassingFile, Wrapper, dump_kwargs_of, load_kwargs_of
 from ._verified import Verified
 
 TYPE_CHECKING = False
@@ -92,7 +92,7 @@ class Signed(Wrapper):
                 len(content),
                 damaged=False,
             )
-        return self.inner.load(MemoryFile(file.name, body), kwargs)
+        return self.inner.load(MemoryFile(file.name, body), kwargs, dump_kwargs_of(file))
 
     def _bound(self, key: bytes) -> bytes:
         """Return the key for this format and context. By SHA-512, because no signature is: none can be taken for a key."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .._read_back import require_same
-from ._base import MemoryFile, Wrapper, load_kwargs_of
+from ._base import MemoryFile, Wrapper, dump_kwargs_of, load_kwargs_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,9 +31,9 @@ class Verified(Wrapper):
         memory = MemoryFile(file.given)
         self.inner.dump(value, memory, kwargs, load_kwargs_of(file))
         memory.seek(0)
-        require_same(value, lambda: self.inner.load(memory, load_kwargs_of(file)), self.inner.label)
+        require_same(value, lambda: self.inner.load(memory, load_kwargs_of(file), kwargs), self.inner.label)
         file.write(memory.getbuffer())
 
     def load(self, file: Any, **kwargs: Any) -> Any:
         """Read a value."""
-        return self.inner.load(file, kwargs)
+        return self.inner.load(file, kwargs, dump_kwargs_of(file))
