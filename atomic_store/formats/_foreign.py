@@ -81,10 +81,13 @@ class Foreign:
     def load(self, file: Any, **kwargs: Any) -> Any:
         """Read a value."""
         if self.streams and not self.takes_text:
-            return self._read(file, **kwargs)
-        content = file.read()
-        value = self._loaded(content, file, kwargs)
-        if not content and not self._is_nothing(value, file.dump_kwargs, kwargs):
+            value = self._read(file, **kwargs)
+            is_empty = file.is_empty()
+        else:
+            content = file.read()
+            value = self._loaded(content, file, kwargs)
+            is_empty = not content
+        if is_empty and not self._is_nothing(value, file.dump_kwargs, kwargs):
             raise LoadError(
                 f"{file.name!r} is empty, and format {self.label} does not write {value!r} as an empty file; "
                 "restore it, or delete it to begin with the default",

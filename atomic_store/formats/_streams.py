@@ -37,6 +37,7 @@ class Stream(io.RawIOBase):
 
     def __init__(self, file: Any, dump_kwargs: Any) -> None:
         self._file = file
+        self._began = False
         self.dump_kwargs: Any = dump_kwargs
         self.name: Any = file.name
         self.size: int | None = file.size
@@ -53,7 +54,12 @@ class Stream(io.RawIOBase):
         except Exception as error:
             self.error = error
             raise
+        self._began = self._began or size > 0
         return size
+
+    def is_empty(self) -> bool:
+        """Return whether there is not one byte, whatever was read so far, also once the format has closed the stream."""
+        return not self._began and not self.readinto(bytearray(1))
 
 
 class DumpFile(io.RawIOBase):

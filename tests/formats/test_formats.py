@@ -6,6 +6,7 @@ import bz2
 import codecs
 import csv
 import datetime as dt
+import errno
 import gzip
 import io
 import json
@@ -858,6 +859,54 @@ def test_empty_file_of_a_format_that_cannot_write_its_value_is_refused(path: Pat
     path.touch()
     with pytest.raises(LoadError, match="is empty"):
         atomic_store.open(path, format=(dumps, lambda content: object()))
+
+
+class Streaming:
+    """Lines below a header that is always written. It reads from front to back, as much as it is told to, and may close."""
+
+    streams = True
+
+    def __init__(self, lines: int = -1, close: bool = False) -> None:
+        self._lines = lines
+        self._close = close
+
+    def dump(self, value: list[str], file: Any, header: bool = True) -> None:
+        file.write("# header\n" * header + "".join(value))
+
+    def load(self, file: Any) -> list[str]:
+        found = [file.readline().decode() for _ in range(self._lines)] if self._lines >= 0 else [str(file.read(), "utf-8")]
+        if self._close:
+            file.close()
+        return [line for line in found if line and not line.startswith("#")]
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("close", [False, True])
+@pytest.mark.parametrize("lines", [-1, 0, 1])
+def test_empty_file_is_refused_of_a_format_that_streams_too(path: Path, lines: int, close: bool, compressed: bool) -> None:
+    """However much of the file its load reads, an empty one is a LoadError; with its header it loads."""
+    format: Any = Streaming(lines, close)
+    path.write_bytes(gzip.compress(b"") if compressed else b"")
+    format = atomic_store.Compressed(format) if compressed else format
+    with pytest.raises(LoadError, match=r"is empty, and format Streaming does not write \[\] as an empty file"):
+        atomic_store.open(path, format=format)
+    assert round_trip(path, [], format) == []
+
+
+def test_disk_that_fails_as_a_stream_is_checked_for_emptiness_is_no_damage(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether a file of which load reads nothing is empty may need a read: if that fails, the OSError is raised."""
+    path.write_bytes(b"x")
+    error = OSError(errno.EIO, "the disk is gone")
+
+    def fail(*_: object) -> int:
+        raise error
+
+    monkeypatch.setattr("atomic_store.locations.local.Reader.readinto", fail)
+    with pytest.raises(OSError, match="the disk is gone") as caught:
+        atomic_store.open(path, format=Streaming(0))
+    assert caught.value is error
 
 
 # --- the file that a load is given -----------------------------------------------------------------------------------
