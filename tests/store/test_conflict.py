@@ -17,6 +17,7 @@ from stand_ins import by_hand, inside, stored
 
 import atomic_store
 from atomic_store import AtomicStoreError, ConflictError, LocalFile
+from atomic_store.testing import Memory
 
 HOUR = 3600 * 10**9  # ns
 
@@ -216,10 +217,30 @@ def test_conflict_says_what_has_happened(path: Path, before: int | None, after: 
     assert (store.value, store.stored) == ([3], before is not None)
     assert (stored(path) if after is not None else path.exists()) == (after if after is not None else False)
     assert inside(path.parent) == sorted([".a.json.lock", *(["a.json"] if after is not None else [])])
-    copy = pickle.loads(pickle.dumps(error))
-    assert (str(copy), copy.path, copy.expected, copy.found) == (str(error), path, error.expected, error.found)
     store.reload()
     store.commit()
+
+
+def kinds(error: type[AtomicStoreError] = AtomicStoreError) -> list[type[AtomicStoreError]]:
+    """The public errors."""
+    return [
+        error,
+        *(found for each in error.__subclasses__() if hasattr(atomic_store, each.__name__) for found in kinds(each)),
+    ]
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize("kind", kinds())
+def test_every_error_reaches_the_parent_of_a_worker(path: Path, kind: type[AtomicStoreError], protocol: int) -> None:
+    """All errors are pickled by every protocol with all that they carry, such as the versions of a file."""
+    path.write_bytes(b"1")
+    for place in (LocalFile(path), Memory(b"1")):
+        with place.read(exact=True) or pytest.fail("nothing is stored") as file:
+            file.read()
+            error = kind("told")
+            vars(error).update(dict.fromkeys(vars(error).keys() & {"expected", "found", "version"}, file.version))
+        copy = pickle.loads(pickle.dumps(error, protocol))
+        assert (type(copy), str(copy), vars(copy)) == (kind, "told", vars(error))
 
 
 def test_never_existed_is_no_conflict(path: Path) -> None:

@@ -372,8 +372,6 @@ class Version:
     which rename(2) moves on as well, is proof if both times were well past when the bytes were read.
     """
 
-    __slots__ = ("_read_at", "_status", "digest")
-
     def __init__(self, status: os.stat_result, digest: bytes | None = None) -> None:
         self._status = status
         self._read_at = time.time_ns()

@@ -37,8 +37,6 @@ class Version:
         headers: arguments of put_object that would store the object's headers and metadata again.
     """
 
-    __slots__ = ("base", "etag", "headers", "modified", "pending", "size", "writes", "written_by")
-
     def __init__(self, etag: str | None, writes: tuple[str, ...], pending: str | None = None, base: object = None) -> None:
         # HTTP puts it in quotes, and some services forget them; a proxy that compresses makes it weak.
         self.etag: str | None = None if etag is None else '"' + etag.removeprefix("W/").strip('"') + '"'

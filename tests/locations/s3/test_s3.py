@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -183,6 +184,9 @@ def test_two_containers_do_not_overwrite_each_other(server: Server) -> None:
         second.commit()
     assert caught.value.expected is None
     assert caught.value.found == S3Object(server.bucket, key).version()
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        copy = pickle.loads(pickle.dumps(caught.value, protocol))
+        assert (str(copy), vars(copy)) == (str(caught.value), vars(caught.value))
     assert second.reload() == ["first"]
     second.value.append("second")
     second.commit()

@@ -372,6 +372,8 @@ def test_outcome_that_cannot_be_looked_up_is_uncertain(store: AtomicStore[Any], 
         store.commit()
     assert isinstance(caught.value, AtomicStoreError)
     assert store.path in str(caught.value)
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        assert pickle.loads(pickle.dumps(caught.value, protocol)).version == caught.value.version
     proxy.fail(Fault("GET", times=0))
     assert server.peek(key_of(store)) == b"2"
     assert not store.changed()
