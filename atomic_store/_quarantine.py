@@ -11,17 +11,17 @@ from .locations.local import aside  # noqa: F401  # pyright: ignore[reportUnused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
-    from .formats import Codec
     from .locations import Location
 
 _WARNING = 30  # logging.WARNING
 
 
-def quarantine(location: Location, codec: Codec, load_kwargs: dict[str, Any], version: object, error: LoadError) -> None:
+def quarantine(location: Location, load: Callable[[Any], Any], version: object, error: LoadError) -> None:
     """Move what the format has refused with `error` out of the way, and warn."""
-    if _is_fine_now(location, codec, load_kwargs, version):
+    if _is_fine_now(location, load, version):
         raise (error.__cause__ or error) from None
     try:
         aside = location.set_aside(version)
@@ -39,14 +39,14 @@ def quarantine(location: Location, codec: Codec, load_kwargs: dict[str, Any], ve
     warnings.warn(message, UserWarning, stacklevel=_caller())
 
 
-def _is_fine_now(location: Location, codec: Codec, load_kwargs: dict[str, Any], version: object) -> bool:
+def _is_fine_now(location: Location, load: Callable[[Any], Any], version: object) -> bool:
     """Return whether a second load succeeds. The first may have failed because a signal handler raised inside the parser."""
     file = location.read(exact=True)
     if file is None:
         return False
     with file:
         try:
-            codec.load(file, load_kwargs)
+            load(file)
         except LoadError:
             return False
         return file.version == version

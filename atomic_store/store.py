@@ -445,7 +445,7 @@ class AtomicStore(Generic[T]):
             if file is None:
                 return _copy(self._default), None, False
             try:
-                value, version = self._codec.load(file, self.load_kwargs), file.version
+                value, version = self._load(file), file.version
                 if log is not None:
                     self._log(log, "loaded", file.size, began)
                 return value, version, True
@@ -458,10 +458,11 @@ class AtomicStore(Generic[T]):
             attempt += 1
             file = None
 
+    def _load(self, file: "StoredFile") -> "Any":
+        return self._codec.load(file, self.load_kwargs, self.dump_kwargs)
+
     def _quarantine(self, version: object, error: LoadError) -> None:
-        self._under_lock(
-            "a quarantine", lambda: _aside.quarantine(self._location, self._codec, self.load_kwargs, version, error)
-        )
+        self._under_lock("a quarantine", lambda: _aside.quarantine(self._location, self._load, version, error))
 
     def _commit_value(self) -> None:
         self._commit(self.value, self._expected_version() if self._raises else ANY)

@@ -976,3 +976,14 @@ def test_empty_file_that_the_keywords_of_the_dump_write_is_loaded(around: Any, t
     assert codec.load(place.read(), bare, bare) == []
     with pytest.raises(LoadError, match=r"is empty, and format .*Table.* does not write \[\] as an empty file"):
         codec.load(place.read(), bare)
+
+
+@pytest.mark.parametrize("on_corrupt", ["raise", "quarantine"])
+def test_store_loads_the_empty_file_that_it_has_committed(path: Path, on_corrupt: str) -> None:
+    """The keywords of its dump make the file empty; on another program's empty file they change nothing."""
+    bare: Any = {"dump_kwargs": {"header": False}, "load_kwargs": {"header": False}, "on_corrupt": on_corrupt}
+    atomic_store.open(path, default=[], format=Table(), **bare).commit()
+    assert path.read_bytes() == b""
+    assert atomic_store.open(path, default=["default"], format=Table(), **bare).value == []
+    with pytest.raises(LoadError):
+        atomic_store.open(path, format=Table())
