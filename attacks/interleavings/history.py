@@ -37,9 +37,9 @@ class Operation:
 
     Attributes:
         kind: "write" (without a lock), "append" (reads and writes, with a remedy), "update", "read", "delete", "assign",
-            "clean",
+            "clean", "path" (an assignment of the path, then a read),
             "open" (with quarantine); with "shared" before, of the store that two threads use.
-        item: what is written, appended, or expected.
+        item: what is written, appended, expected, or carried along.
         begin, end: when; of two moments the later one has the higher number.
         result: what came out: a value, or the name of an error.
         base: when it last read what it builds on, if that was before it began.
@@ -97,12 +97,14 @@ def effects(number: int, operations: list[Operation], state: State) -> Iterator[
     elif kind in ("append", "shared append", "shared update"):
         # A block takes up what was assigned to its store; update() and reload() drop it.
         taken = [state.assigned] if kind == "shared append" and state.assigned is not None else seen
+        if kind == "shared append":  # a store that was just moved writes its value, whatever is there
+            taken = [*taken, *(each.item for each in operations if each.kind == "shared path" and each.overlaps(operation))]
         for value in taken:
             if value != CORRUPT and (*(value or ()), item) == result:
                 yield state._replace(value=result, unseen=(), assigned=state.assigned if kind == "append" else None)
     elif kind == "read" and state.value == result:
         yield state
-    elif kind == "shared read" and state.value == result:
+    elif kind in ("shared read", "shared path") and state.value == result:
         yield state._replace(assigned=None)
     elif kind == "shared delete" and result == "ok":
         yield state._replace(value=None, unseen=(), assigned=None)

@@ -236,8 +236,12 @@ def shared_changed(world: World, name: str) -> Callable[[], None]:
 
 
 def shared_path(world: World, name: str) -> Callable[[], None]:
-    """Assign the path of the store that another thread uses, too: the same place, by another name, then read."""
+    """Assign the path of the store that another thread uses, too: the same place, by another name, then read.
+
+    Until it is read, the value goes to the place, whatever is there.
+    """
     store = shared(world)
+    carried = value_of(store)
 
     def assign() -> Any:
         world.run.point("assigns the path", NOTHING)  # type: ignore[union-attr]
@@ -247,7 +251,7 @@ def shared_path(world: World, name: str) -> Callable[[], None]:
         value = store.reload()
         return None if value == [] and not store.stored else tuple(value)
 
-    return lambda: world.do("shared read", None, assign)
+    return lambda: world.do("shared path", carried, assign)
 
 
 def shared_delete(world: World, name: str) -> Callable[[], None]:

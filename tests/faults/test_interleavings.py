@@ -196,3 +196,6 @@ def test_history_knows_what_was_lost() -> None:
     renamed = [Operation("write", ("p",), 2, 3, "ok"), Operation("write", ("q",), 4, 5, "ok")]
     assert explained([*renamed, Operation("open", None, 1, 6, ("q",))], CORRUPT, ("q",), (("p",),))
     assert not explained([*renamed, Operation("open", None, 1, 6, ("q",))], CORRUPT, None, (("p",),))
+    written, block = Operation("append", "a", 2, 3, ("a",)), Operation("shared append", "b", 4, 5, ("b",))
+    assert explained([written, block, Operation("shared path", None, 1, 6, None)], None, ("b",), ())
+    assert not explained([written, block], None, ("b",), ())
