@@ -1,4 +1,4 @@
-"""Run stages of noxfile.py, three at a time, and end in a table: python .ci/stages.py [--campaign] [--list] [STAGE ...].
+"""Run stages of noxfile.py, two at a time, and end in a table: python .ci/stages.py [--campaign] [--list] [STAGE ...].
 
 Without a name all stages run. What a stage prints is shown in one piece when it has ended, and kept in build/gate/logs.
 A stage that fails, cannot run, hangs, leaves a test out that must run, or runs no test at all makes the run fail.
@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / "build" / "gate"
 LOGS = HOME / "logs"
 NOX = (sys.executable, "-m", "nox", "--noxfile", str(ROOT / "noxfile.py"), "--envdir", str(HOME / "envs"), "--session")
-AT_ONCE = 3  # on two processors: a stage waits for disks, servers and clocks a part of its time
+AT_ONCE = 2
 WHY = "ATOMIC_STORE_STAGE_NOTES"
 """The variable that names a stage's file of notes: the last column of the table. See note() in noxfile.py."""
 CANNOT_RUN = "cannot run: "
