@@ -161,7 +161,14 @@ class DumpFile(io.RawIOBase):
 
     def truncate(self, size: int | None = None) -> int:
         self._seek_from_now_on()
-        return int(self._random.truncate(size))
+        position = int(self._random.tell())
+        size = position if size is None else size
+        self._random.truncate(size)
+        if self._random.seek(0, os.SEEK_END) < size:  # in memory it can only be cut
+            self._random.seek(size - 1)
+            self._random.write(b"\0")
+        self._random.seek(position)
+        return size
 
     def readinto(self, buffer: WriteableBuffer) -> int:
         self._seek_from_now_on()

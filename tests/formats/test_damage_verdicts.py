@@ -384,6 +384,9 @@ def patching(file: Any) -> None:
     assert file.truncate(12) == 12
     file.seek(12)
     file.write(b" tail")
+    assert file.truncate(20) == 20
+    assert file.tell() == 17
+    file.seek(20)
 
 
 @pytest.mark.parametrize("place", ["local", "elsewhere"])
@@ -410,7 +413,7 @@ def test_dump_may_seek_read_back_and_truncate(place: str, size: int, tmp_path: P
     store = atomic_store.open(location, bytes(size), Patching(), on_conflict="raise")
     store.commit()
     store.commit()
-    assert store.reload() == b"HEAD1234body tail" + bytes(size)
+    assert store.reload() == b"HEAD1234body tail\0\0\0" + bytes(size)
     assert not store.changed()
 
 

@@ -120,8 +120,13 @@ class NewContent(StoredFile):
     def truncate(self, size: int | None = None, /) -> int:
         """Cut or extend the file, which is spooled as by seek()."""
         spool = self._require_spool()
-        size = self.tell() if size is None else size
+        position = self.tell()
+        size = position if size is None else size
         spool.truncate(size)
+        if spool.seek(0, os.SEEK_END) < size:  # in memory it can only be cut
+            spool.seek(size - 1)
+            spool.write(b"\0")
+        spool.seek(position)
         return size
 
     def readinto(self, buffer: WriteableBuffer) -> int:

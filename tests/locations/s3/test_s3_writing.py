@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from mapping_contract import MappingContract
 from s3_servers import Server
-from s3_support import PROMISES, OnS3, Spoilt, answer, between, broken, checked, hasty, objects, world
+from s3_support import MB, PROMISES, OnS3, Spoilt, answer, between, broken, checked, hasty, objects, world
 from support import ROOT, require_ecosystem
 from writing_contract import WritingContract
 
@@ -44,6 +44,16 @@ class TestWriting(OnS3, WritingContract):
             raise RuntimeError
         assert self.server.uploads(location.key) == []
         assert self.peek(location) == OLD
+
+    @pytest.mark.parametrize("size", [10, 9 * MB])
+    def test_truncate_that_makes_the_file_longer_loses_no_byte(self, size: int) -> None:
+        """truncate() fills up with zeros and stays where it is, as on a disk, in memory and beyond."""
+        location = self.make()
+        with atomic_store.atomic_write(location) as file:
+            file.write(b"abc")
+            assert file.truncate(size) == size
+            file.write(b"d")
+        assert self.peek(location) == b"abcd" + bytes(size - 4)
 
     def test_only_creating_is_exact_for_many_parts_too(self) -> None:
         """overwrite=False holds for a file that is sent in parts, against what appears while they are sent."""
