@@ -18,7 +18,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Union, get_args, get_origin, get_type_hints
 
 from ..errors import FormatError, LoadError, MissingLibraryError, describe, shortened
-from ._difference import same_moment
+from ._difference import difference, same_moment
 from ._plain import to_builtins
 
 TYPE_CHECKING = False
@@ -295,8 +295,13 @@ def _change(value: Any, again: Any, place: str) -> str | None:
     names = _fields(own)
     if names is not None and own is again.__class__:
         for name in getattr(value, "__dict__", {}):
-            if not hasattr(again, name) and not isinstance(getattr(own, name, None), cached_property):
+            if name in names or isinstance(getattr(own, name, None), cached_property):
+                continue
+            if not hasattr(again, name):
                 return f"{name}, which is no field of {name_of(own)}, would be gone - at `{place}`"
+            one, other = getattr(value, name), getattr(again, name)
+            if difference(one, other):  # not ==, by which a helper made again is another one
+                return f"{one!r} would become {other!r} - at `{place}.{name}`, which is no field of {name_of(own)}"
         parts = ((f"{place}.{name}", getattr(value, name, None), getattr(again, name, None)) for name in names)
         return next(filter(None, (_change(one, other, where) for where, one, other in parts)), None)
     if names is not None:

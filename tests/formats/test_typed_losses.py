@@ -289,6 +289,46 @@ def test_attribute_that_is_no_field_is_refused() -> None:
         store.commit()
 
 
+class Helper:  # has no == of its own, so that none equals another one
+    pass
+
+
+@dataclass
+class Forgetful:
+    a: int = 1
+    tries = 0  # no annotation, so no field
+
+    def __post_init__(self) -> None:
+        self.log: list[str] = []
+        self.helper = Helper()
+
+
+@attrs.define(slots=False)
+class ForgetfulToo:
+    a: int = 1
+    tries = 0
+
+
+@pytest.mark.parametrize("value", [Forgetful(), ForgetfulToo()], ids=repr)
+def test_attribute_of_the_class_that_is_no_field_is_refused_if_changed(value: Any) -> None:
+    """Without its annotation a field is an attribute of the class, and what was set would be lost: refused."""
+    store = atomic_store.open(Memory(), value, type=type(value))
+    store.value.tries = 0
+    store.commit()
+    store.value.tries = 5
+    with pytest.raises(TypeError, match=r"5 would become 0 - at `\$\.tries`, which is no field of Forgetful"):
+        store.commit()
+
+
+def test_attribute_made_by_post_init_is_refused_if_changed() -> None:
+    """A list that __post_init__ makes comes back empty: refused if it is not empty. A helper is made again."""
+    store = atomic_store.open(Memory(), Forgetful(), type=Forgetful)
+    store.commit()
+    store.value.log.append("x")
+    with pytest.raises(TypeError, match=r"\['x'\] would become \[\] - at `\$\.log`, which is no field of Forgetful"):
+        store.commit()
+
+
 def test_union_without_pydantic_is_told_by_msgspec(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where pydantic is not installed, what only it converts is refused in the words of msgspec."""
     monkeypatch.setitem(sys.modules, "pydantic", None)
