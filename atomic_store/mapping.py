@@ -6,6 +6,7 @@ of a block saves it.
 
 from __future__ import annotations
 
+from _thread import get_ident
 from collections import UserDict
 from collections.abc import Mapping, MutableMapping
 from copy import copy as shallow_copy
@@ -69,7 +70,7 @@ class StoredDict(UserDict["Any", "Any"]):
         _require_bool(autosave)
         location = _Nowhere() if location is None else location  # StoredDict.fromkeys() makes one without
         self._store = MappingStore(location, {} if default is None else _as_dict("default", default), **(options or {}))
-        self._bulk = 0
+        self._bulk: list[int] = []  # the threads that are inside update()
         self._autosave = False
         if data is not None:
             self._store.value = _as_dict("data", data)
@@ -152,11 +153,12 @@ class StoredDict(UserDict["Any", "Any"]):
 
     def update(self, other: Any = (), /, **items: Any) -> None:
         """Set many items. Autosave saves once, and raises what save() raises. If setting fails, it does not save."""
-        self._bulk += 1
+        thread = get_ident()
+        self._bulk.append(thread)
         try:
             super().update(other, **items)
         finally:
-            self._bulk -= 1
+            self._bulk.remove(thread)
         self._changed()
 
     def __ior__(self, other: Any) -> Self:
@@ -199,13 +201,13 @@ class StoredDict(UserDict["Any", "Any"]):
         from copy import copy
 
         twin = object.__new__(self.__class__)
-        twin.__dict__.update(self.__dict__, _autosave=False, _bulk=0, _store=copy(self._store))
+        twin.__dict__.update(self.__dict__, _autosave=False, _bulk=[], _store=copy(self._store))
         twin._store.value = items
         return twin
 
     def _changed(self) -> None:
         self._store.value = self._store.value  # so that no exit and no reading anew takes it for untouched
-        if self._autosave and not self._bulk:
+        if self._autosave and get_ident() not in self._bulk:
             self.save()
 
     def _get_data(self) -> Any:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -136,6 +138,33 @@ class MappingContract(Place):
         assert self.stored(location) == {}
         d["b"] = 2
         assert self.stored(location) == {"a": 1, "b": 2}
+
+    def test_assignment_during_an_update_of_another_thread_is_saved(self) -> None:
+        """An update() defers the saves of its own thread only, however many threads update at once."""
+        location = self.make()
+        d = atomic_store.open_dict(location, autosave=True)
+
+        def assigns(key: str) -> None:
+            d.update({f"{key} by update": 1})
+            d[key] = 1
+            assert key in self.stored(location)
+
+        def items() -> Iterator[tuple[str, int]]:
+            d.update({"inner": 1})
+            d["own"] = 1
+            with ThreadPoolExecutor() as pool:
+                assert self.stored(location) == {}
+                pool.submit(assigns, "other").result()
+            yield "a", 1
+            assert "a" not in self.stored(location)
+            raise OSError("the source failed")
+
+        with pytest.raises(OSError, match="the source failed"):
+            d.update(items())
+        assert "other" in self.stored(location)
+        assert "a" not in self.stored(location)
+        d["b"] = 2
+        assert self.stored(location) == dict(d)
 
     def test_autosave_that_fails_leaves_old_or_new(self) -> None:
         """A value that the format refuses is an error of the assignment; what is stored stays whole."""
