@@ -367,6 +367,26 @@ def test_metadata_is_kept_where_that_is_asked_for(conflict: str, server: Server)
     assert (dropped["ContentType"], list(dropped["Metadata"])) == ("application/json", ["atomic-store-writes"])
 
 
+@pytest.mark.parametrize("conflict", ["raise", "overwrite"])
+def test_metadata_that_another_program_has_changed_meanwhile_is_kept(conflict: str, server: Server) -> None:
+    """A change of metadata alone is no conflict, for the ETag stays; the commit keeps what is there then."""
+    key = server.new_key()
+    server.client.put_object(Bucket=server.bucket, Key=key, Body=b"1", **FOUND)
+    store = atomic_store.open(S3Object(server.bucket, key, keep_metadata=True), on_conflict=conflict)
+    server.client.copy_object(
+        Bucket=server.bucket,
+        Key=key,
+        CopySource={"Bucket": server.bucket, "Key": key},
+        MetadataDirective="REPLACE",
+        Metadata={"team": "blue"},
+        CacheControl="no-store",
+    )
+    store.value = 2
+    store.commit()
+    kept = head(server, key)
+    assert (kept["CacheControl"], kept["Metadata"]["team"]) == ("no-store", "blue")
+
+
 def test_new_object_keeps_nothing_of_none(server: Server) -> None:
     """keep_metadata=True where nothing is stored: the content type of the suffix; and what is no bool is refused."""
     place = S3Object(server.bucket, server.new_key(), keep_metadata=True)
