@@ -7,6 +7,7 @@ import os
 import tempfile
 import threading
 
+from ...errors import AtomicStoreError
 from .. import StoredFile
 from ._errors import NO_UPLOAD, Failure
 from ._write import ATTEMPTS, Write, pause, resolve_pending
@@ -73,6 +74,7 @@ class NewContent(StoredFile):
         self._spool: Any = None
         self._published: Version | None = None
         self._failure: BaseException | None = None
+        self._process = os.getpid()
 
     @property
     def version(self) -> object:
@@ -142,6 +144,7 @@ class NewContent(StoredFile):
         """Make what was written the object's content."""
         if self._failure is not None:
             raise self._failure
+        self._refuse_child()
         if self._spool is not None:
             self._spool.seek(0)
             while data := self._spool.read(PART):
@@ -153,8 +156,8 @@ class NewContent(StoredFile):
             self._published = self._upload.complete(self._write, self._sent)
 
     def abort(self, error: BaseException) -> None:
-        """Leave nothing behind. What cannot be removed is named in a note."""
-        if self._upload is not None:
+        """Leave nothing behind. What cannot be removed is named in a note. A forked child leaves all to its parent."""
+        if self._upload is not None and self._process == os.getpid():
             self._upload.abort(error)
 
     def close(self) -> None:
@@ -167,6 +170,11 @@ class NewContent(StoredFile):
         if self._failure is not None:
             raise self._failure
         raise ValueError(f"write to the closed file of {self.name!r}")
+
+    def _refuse_child(self) -> None:
+        """Raise in a forked child: the threads of the parent do not exist in it, and the upload is the parent's."""
+        if self._process != os.getpid():
+            raise AtomicStoreError(f"the dump for {self.name!r} has forked: the parent commits, the child must not")
 
     def _require_spool(self) -> Any:
         if self._failure is not None or self.closed:
@@ -191,6 +199,7 @@ class NewContent(StoredFile):
             view = view[len(taken) :]
 
     def _send_part(self) -> None:
+        self._refuse_child()
         if self._upload is None:
             self._upload = Upload(self._requests)
             self._upload.begin(self._write.options)

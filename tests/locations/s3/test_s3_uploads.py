@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 import seams
 from crowd import Program
+from machine import in_child
 from s3_proxy import Fault, Proxy
 from s3_servers import Server
 from s3_support import MB, Spoilt, hasty, proxy, shared_proxy
@@ -25,7 +26,7 @@ from seams import S3_PART, S3_SAME_SIZE
 from support import require
 
 import atomic_store
-from atomic_store import AccessError, S3Object
+from atomic_store import AccessError, AtomicStoreError, S3Object
 from atomic_store.locations import s3
 
 __all__ = ["hasty", "proxy", "shared_proxy"]
@@ -249,6 +250,23 @@ def test_ctrl_c_while_a_thread_starts_leaves_no_upload(
         file.write(bytes(33 * MB))
     assert server.peek(place.key) == b"old"
     assert server.uploads() == []
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+@pytest.mark.parametrize("size", [3, 20 * MB])
+def test_child_of_a_fork_has_no_part_in_the_write(size: int, place: S3Object, server: Server, proxy: Proxy) -> None:
+    """A child that leaves the parent's block, or writes in it, sends, aborts and awaits nothing; the parent commits."""
+    block = place.replace()
+    file = block.__enter__()
+    file.write(bytes(size))
+    for act in (lambda: block.__exit__(None, None, None), lambda: file.write(bytes(40 * MB))):
+        with pytest.raises(AtomicStoreError, match="has forked"):
+            in_child(act)
+    in_child(lambda: block.__exit__(SystemExit, SystemExit(), None))
+    assert server.peek(place.key) == b"old"
+    block.__exit__(None, None, None)
+    assert server.peek(place.key) == bytes(size)
+    assert parts_of(proxy) == ([] if size == 3 else [S3_PART, S3_PART, 4 * MB])
 
 
 def test_thread_that_comes_too_late_sends_nothing(place: S3Object, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
