@@ -709,8 +709,8 @@ def locate(path: "Path") -> Location:
     return found
 
 
-def _copy(default: "Any") -> "Any":
-    """Copy the caller's default, so that changing the value never changes the caller's object.
+def _copy(default: "Any", name: str = "default") -> "Any":
+    """Copy the caller's default or data, so that changing the value never changes the caller's object.
 
     A bare object() passes as it is: it is a sentinel, and a copied sentinel is none.
     """
@@ -730,7 +730,7 @@ def _copy(default: "Any") -> "Any":
         return deepcopy(default)
     except Exception as error:
         raise TypeError(
-            f"default should be a value that can be copied, for the store must not change yours; a "
+            f"{name} should be a value that can be copied, for the store must not change yours; a "
             f"{type(default).__name__} cannot be ({type(error).__name__}: {error})"
         ) from error
 

@@ -60,6 +60,15 @@ class MappingContract(Place):
         assert atomic_store.open_dict(self.again(location), data=[("pair", 1)]) == {"pair": 1}
         assert atomic_store.open_dict(self.again(location), data={}) == {}
 
+    def test_data_is_copied(self) -> None:
+        """No change reaches the caller's `data`, and what cannot be copied is refused by that name."""
+        data: dict[str, Any] = {"list": [1]}
+        d = atomic_store.open_dict(self.make(), data=data)
+        d["list"].append(2)
+        assert data == {"list": [1]}
+        with pytest.raises(TypeError, match="data should be a value that can be copied"):
+            atomic_store.open_dict(self.make(), data={"items": (item for item in "")})
+
     def test_block_saves_once_and_not_after_an_exception(self) -> None:
         """Leaving a block saves, nested changes too; an exception saves nothing."""
         location = self.make()
