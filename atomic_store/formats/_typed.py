@@ -306,6 +306,9 @@ def _change(value: Any, again: Any, place: str) -> str | None:
         return next(filter(None, (_change(one, other, where) for where, one, other in parts)), None)
     if names is not None:
         return f"{name_of(own)} would become {name_of(again.__class__)} - at `{place}`"
+    for name in ("maxlen", "default_factory"):  # of a deque, of a defaultdict: == asks for neither
+        if hasattr(value, name) and hasattr(again, name) and getattr(value, name) != getattr(again, name):
+            return f"{getattr(value, name)!r} would become {getattr(again, name)!r} - at `{place}.{name}`"
     kind = next((kind for kind in (dict, list, tuple) if all(isinstance(each, kind) for each in (value, again))), None)
     if kind is dict:
         gone = (f"{key!r} would be gone - at `{place}`" for key in value if key not in again)

@@ -6,7 +6,7 @@ import dataclasses
 import datetime as dt
 import pathlib
 import sys
-from collections import deque
+from collections import defaultdict, deque
 from dataclasses import dataclass, field
 from enum import Enum
 from fractions import Fraction
@@ -326,6 +326,23 @@ def test_attribute_made_by_post_init_is_refused_if_changed() -> None:
     store.commit()
     store.value.log.append("x")
     with pytest.raises(TypeError, match=r"\['x'\] would become \[\] - at `\$\.log`, which is no field of Forgetful"):
+        store.commit()
+
+
+@pytest.mark.parametrize(
+    ("type", "value", "kept"),
+    [
+        (deque[int], deque([1], maxlen=2), deque([1])),
+        (defaultdict[str, int], defaultdict(lambda: 7, a=1), defaultdict(int, a=1)),
+    ],
+)
+def test_limit_and_factory_of_a_container_are_refused_if_lost(type: Any, value: Any, kept: Any) -> None:
+    """A deque that would come back without its maxlen, or a defaultdict with another factory, is refused."""
+    store = atomic_store.open(Memory(), kept, type=type)
+    store.commit()
+    assert repr(store.reload()) == repr(kept)
+    store.value = value
+    with pytest.raises(TypeError, match=r"would become .* - at `\$\.(maxlen|default_factory)`"):
         store.commit()
 
 
