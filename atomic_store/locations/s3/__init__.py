@@ -201,10 +201,11 @@ class S3Object(Location):
 
         Raises:
             ConflictError: the object is no longer this version.
-            AccessError, OSError: it cannot be copied; it was left alone.
+            AccessError, OSError: it cannot be copied, and was left alone; or not deleted, and a note names the copy.
         """
         # Random as well: not every service refuses to copy over what exists.
         name = f"{self.key}.corrupt-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.urandom(2).hex()}"
+        aside = f"s3://{self.bucket}/{name}"
         source = {"Bucket": self.bucket, "Key": self.key}
         try:
             self._requests.call("copy_object", Key=name, CopySource=source)
@@ -218,9 +219,12 @@ class S3Object(Location):
             try:
                 self._requests.call("delete_object", Key=name)  # nobody knows whether it is a copy of this version
             except Failure as failure:
-                error.add_note(f"the copy 's3://{self.bucket}/{name}' could not be removed: {failure}")
+                error.add_note(f"the copy {aside!r} could not be removed: {failure}")
             raise
-        return f"s3://{self.bucket}/{name}"
+        except Exception as error:
+            error.add_note(f"the copy {aside!r} was made before, and is still there")
+            raise
+        return aside
 
     def lock(self, timeout: float | None = None) -> Lock:  # noqa: ARG002 - there are none
         """Refuse: S3 has no locks.

@@ -674,6 +674,18 @@ def test_copy_that_cannot_be_removed_again_is_named(server: Server, proxy: Proxy
     assert server.peek(place.key) == b"[1]"
 
 
+def test_quarantine_that_may_copy_but_not_delete_names_the_copy(server: Server, proxy: Proxy) -> None:
+    """Without s3:DeleteObject the damaged object stays; the error says under which key there is now a copy of it."""
+    place = S3Object(server.bucket, server.new_key())
+    server.poke(place.key, b"{half")
+    proxy.fail(Fault("DELETE", times=99, status=403, code="AccessDenied"))
+    with pytest.raises(AccessError) as caught:
+        atomic_store.open(place, 0, "json", on_corrupt="quarantine")
+    copy = caught.value.__notes__[0].split("'")[1].removeprefix(f"s3://{server.bucket}/")
+    assert copy.startswith(f"{place.key}.corrupt-")
+    assert server.peek(copy) == server.peek(place.key) == b"{half"
+
+
 # --- swept ---
 
 
