@@ -162,6 +162,10 @@ class NewContent(StoredFile):
 
     def close(self) -> None:
         if self._spool is not None:
+            if self._process != os.getpid():
+                # Closing writes what is buffered and moves the position, and the parent shares the open file.
+                with open(os.devnull, "r+b", 0) as nothing:
+                    os.dup2(nothing.fileno(), self._spool.fileno())
             self._spool.close()
         super().close()
 

@@ -269,6 +269,20 @@ def test_child_of_a_fork_has_no_part_in_the_write(size: int, place: S3Object, se
     assert parts_of(proxy) == ([] if size == 3 else [S3_PART, S3_PART, 4 * MB])
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_child_of_a_fork_writes_nothing_into_the_spooled_file(place: S3Object, server: Server) -> None:
+    """A child that leaves the block closes the temporary file; what was buffered for it is not written twice."""
+    block = place.replace()
+    file = block.__enter__()
+    file.seek(0)
+    file.write(bytes(9 * MB))
+    file.write(b"before")
+    in_child(lambda: block.__exit__(SystemExit, SystemExit(), None))
+    file.write(b"after")
+    block.__exit__(None, None, None)
+    assert server.peek(place.key) == bytes(9 * MB) + b"beforeafter"
+
+
 def test_thread_that_comes_too_late_sends_nothing(place: S3Object, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
     """A thread that begins only after the upload was given up makes no request: nobody would take back what it does."""
     threads: list[threading.Thread] = []
