@@ -161,6 +161,7 @@ def _is_guess(type: Any, seen: set[int]) -> bool:
 
 
 _TYPE = type
+_DATA = (NoneType, int, float, str, bytes, list, tuple, dict, set, frozenset)
 _SCALARS = frozenset((bool, int, float, str, bytes))
 _TEXTS: frozenset[Any] = frozenset((str, bytes, date, datetime, time, timedelta, Decimal))  # stored as text
 
@@ -300,7 +301,8 @@ def _change(value: Any, again: Any, place: str) -> str | None:
             if not hasattr(again, name):
                 return f"{name}, which is no field of {name_of(own)}, would be gone - at `{place}`"
             one, other = getattr(value, name), getattr(again, name)
-            if difference(one, other):  # not ==, by which a helper made again is another one
+            # A private one may be a cache, and a helper such as a lock is made again.
+            if not name.startswith("_") and isinstance(one, _DATA) and difference(one, other):
                 return f"{one!r} would become {other!r} - at `{place}.{name}`, which is no field of {name_of(own)}"
         parts = ((f"{place}.{name}", getattr(value, name, None), getattr(again, name, None)) for name in names)
         return next(filter(None, (_change(one, other, where) for where, one, other in parts)), None)
