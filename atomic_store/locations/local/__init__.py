@@ -510,7 +510,8 @@ class Replacement(Change):
         """Publish what was written, or, after an exception, drop it."""
         if error is not None:
             self.file.discard(error)
-            super().end(None)  # it is the block's own; that of a write has the path
+            # One without a name is that of a call through the descriptor, if that was lent, or else the block's own.
+            super().end(error if self.file.lent and getattr(error, "filename", "") is None else None)
             return
         place, expected, file = self._place, self._expected, self.file
         try:

@@ -230,6 +230,7 @@ class TempFile(Descriptor):
         mode: "rb+", as that of open("w+b") says.
         own_path: that of the hidden file, for programs that open it by name; what they write counts.
         before: the size of the file it replaces, None: there is none.
+        lent: whether anything but write() may have been at work: size and digest are those of the file then.
         status: os.fstat() after the last write.
         digest: of what was written, None unless asked for.
         version: set by the location once the file is finished.
@@ -241,7 +242,7 @@ class TempFile(Descriptor):
     version: "Any"
     status: os.stat_result
     _size = 0
-    _lent = False  # whether anything but write() may have been at work: the size and the digest are those of the file
+    lent = False
     _failure: BaseException | None = None
 
     def __init__(self, name: "Any", digests: bool) -> None:
@@ -305,31 +306,31 @@ class TempFile(Descriptor):
         return True
 
     def fileno(self) -> int:
-        self._lent = True
+        self.lent = True
         return self.fd()
 
     @property
     def own_path(self) -> str:
-        self._lent = True
+        self.lent = True
         return self.directory.path + split(self.temp)[1] if self.temp else self.real
 
     def tell(self) -> int:
-        return self._ask(os.lseek, self.fd(), 0, os.SEEK_CUR) if self._lent else self._size
+        return self._ask(os.lseek, self.fd(), 0, os.SEEK_CUR) if self.lent else self._size
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         if offset == 0 and whence == os.SEEK_CUR:
             return self.tell()  # as io.BufferedRandom does at each flush
-        self._lent = True
+        self.lent = True
         return self._ask(os.lseek, self.fd(), offset, whence)
 
     def truncate(self, size: int | None = None) -> int:
-        self._lent = True
+        self.lent = True
         size = self.tell() if size is None else size
         self._ask(os.ftruncate, self.fd(), size)
         return size
 
     def readinto(self, buffer: "WriteableBuffer") -> int:
-        self._lent = True
+        self.lent = True
         return self._ask(os.readv, self.fd(), [buffer])
 
     def _ask(self, call: "Callable[..., R]", *arguments: "Any") -> "R":
@@ -371,7 +372,7 @@ class TempFile(Descriptor):
         self.check()
         fd = self._fds[0]
         self.status = os.fstat(fd)
-        if self._lent:
+        if self.lent:
             self._require_own()
             if self.digest is not None:
                 self.digest = new_digest()
