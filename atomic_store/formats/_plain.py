@@ -32,32 +32,34 @@ def to_builtins(data: Any, lists: bool = False) -> Any:
     return _to_builtins(data, lists, {})
 
 
-def _to_builtins(data: Any, lists: bool, done: dict[int, Any]) -> Any:
+def _to_builtins(data: Any, lists: bool, done: dict[int, tuple[Any, Any]]) -> Any:
     # Inside plain containers too: a migration may have put such parts into a new one. Each part only once: with aliases,
     # a few lines of YAML hold a list of lists of lists that would not fit into memory if each were copied by itself.
     if isinstance(data, dict | list) or (lists and isinstance(data, tuple)):
         if id(data) not in done:
-            done[id(data)] = _OPEN
+            # With the part itself: tomlkit makes some when they are asked for, and Python uses an id again.
+            done[id(data)] = data, _OPEN
             if isinstance(data, dict):
                 new: Any = {_key(key, done): _to_builtins(item, lists, done) for key, item in data.items()}
             else:
                 new = [_to_builtins(item, lists, done) for item in data]
-            done[id(data)] = new
-        if done[id(data)] is _OPEN:
+            done[id(data)] = data, new
+        found = done[id(data)][1]
+        if found is _OPEN:
             raise RecursionError("the value contains itself")
-        return done[id(data)]
+        return found
     if data.__class__.__module__.partition(".")[0] not in ("tomlkit", "ruamel"):
         return data
     return _scalar(data, lists, done)
 
 
-def _key(key: Any, done: dict[int, Any]) -> Any:
+def _key(key: Any, done: dict[int, tuple[Any, Any]]) -> Any:
     if isinstance(key, tuple):  # ruamel.yaml's for a list as a key is a subclass
         return tuple(_key(item, done) for item in key)
     return _to_builtins(key, False, done)
 
 
-def _scalar(data: Any, lists: bool, done: dict[int, Any]) -> Any:
+def _scalar(data: Any, lists: bool, done: dict[int, tuple[Any, Any]]) -> Any:
     if isinstance(data, AbstractSet):
         return {_to_builtins(item, lists, done) for item in data}
     name = data.__class__.__name__

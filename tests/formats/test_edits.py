@@ -132,3 +132,13 @@ def test_text_of_any_kind_is_a_value_and_a_key(format: str, text: str) -> None:
         place = Memory()
         atomic_store.open(place, value, format).commit()
         assert atomic_store.open(place, None, format).value == value
+
+
+def test_part_that_is_made_when_it_is_asked_for_is_not_taken_for_another_one() -> None:
+    """Tomlkit makes some tables anew at each look, so that one has the id of the one before: each keeps its own value."""
+
+    class Fleeting(dict[str, Any]):
+        def items(self) -> Any:
+            return ((str(number), {"n": number}) for number in range(100))
+
+    assert plain(Fleeting()) == {str(number): {"n": number} for number in range(100)}
