@@ -161,6 +161,8 @@ class DumpFile(io.RawIOBase):
 
     def truncate(self, size: int | None = None) -> int:
         self._seek_from_now_on()
+        if self._random is self._file:
+            return int(self._random.truncate(size))
         position = int(self._random.tell())
         size = position if size is None else size
         self._random.truncate(size)

@@ -4,7 +4,7 @@ import io
 import os
 from abc import ABC, abstractmethod
 
-from ..errors import ConflictError
+from ..errors import AtomicStoreError, ConflictError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,6 +65,11 @@ def name_path(error: BaseException, path: "Any") -> None:
         error.filename = path
         if error.filename2 is not None:
             del error.filename2
+
+
+def forked(path: "Any") -> AtomicStoreError:
+    """Return the error for a child that was forked while a new file was written: the file is its parent's."""
+    return AtomicStoreError(f"the dump for {path!r} has forked: the parent commits, the child must not")
 
 
 class StoredFile(io.RawIOBase):

@@ -23,7 +23,7 @@ import sys
 from _functools import partial as _partial  # type: ignore[import-not-found]  # functools itself costs 0.5 ms
 
 from ...errors import AtomicStoreError, UncertainCommitError, log
-from .. import name_path
+from .. import forked, name_path
 
 fcntl: "Any"
 msvcrt: "Any"
@@ -363,7 +363,7 @@ class TempFile(Descriptor):
         if self._failure is not None:
             raise self._failure
         if self._process != process:
-            raise AtomicStoreError(f"the dump for {self.name!r} has forked: the parent commits, the child must not")
+            raise forked(self.name)
 
     # --- as a step of a commit ---------------------------------------------------------------------------------------
 

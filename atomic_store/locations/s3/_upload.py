@@ -7,8 +7,7 @@ import os
 import tempfile
 import threading
 
-from ...errors import AtomicStoreError
-from .. import StoredFile
+from .. import StoredFile, forked
 from ._errors import NO_UPLOAD, Failure
 from ._write import ATTEMPTS, Write, pause, resolve_pending
 
@@ -122,14 +121,9 @@ class NewContent(StoredFile):
     def truncate(self, size: int | None = None, /) -> int:
         """Cut or extend the file, which is spooled as by seek()."""
         spool = self._require_spool()
-        position = self.tell()
-        size = position if size is None else size
-        spool.truncate(size)
-        if spool.seek(0, os.SEEK_END) < size:  # in memory it can only be cut
-            spool.seek(size - 1)
-            spool.write(b"\0")
-        spool.seek(position)
-        return size
+        spool.rollover()  # to the disk: in memory it could only be cut
+        length: int = spool.truncate(size)
+        return length
 
     def readinto(self, buffer: WriteableBuffer) -> int:
         """Read back what was written; seek() comes before."""
@@ -178,7 +172,7 @@ class NewContent(StoredFile):
     def _refuse_child(self) -> None:
         """Raise in a forked child: the threads of the parent do not exist in it, and the upload is the parent's."""
         if self._process != os.getpid():
-            raise AtomicStoreError(f"the dump for {self.name!r} has forked: the parent commits, the child must not")
+            raise forked(self.name)
 
     def _require_spool(self) -> Any:
         if self._failure is not None or self.closed:
