@@ -13,7 +13,7 @@ from copy import copy as shallow_copy
 
 from .errors import LoadError, LocationError, UncertainCommitError
 from .locations import Location
-from .store import AtomicStore, _copy  # pyright: ignore[reportPrivateUsage]  # one copy for default and data
+from .store import AtomicStore, copied
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class StoredDict(UserDict["Any", "Any"]):
         self._bulk: list[int] = []  # the threads that are inside update()
         self._autosave = False
         if data is not None:
-            self._store.value = _copy(_as_dict("data", data), "data")
+            self._store.value = copied(_as_dict("data", data), "data")
         if autosave and (data is not None or not self._store.stored):
             self.save()
         self._autosave = autosave

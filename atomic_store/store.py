@@ -154,7 +154,7 @@ class AtomicStore(Generic[T]):
         self._exits: list[ref[_Exit] | None] = []
         self._on_conflict = on_conflict
         self._apply_policies(self._location)
-        self._default = _copy(default)
+        self._default = copied(default)
         self.ignore_inner_exits = ignore_inner_exits
         self._take(self._read(self._exact))
 
@@ -430,7 +430,7 @@ class AtomicStore(Generic[T]):
 
     def _begin_again(self, version: object) -> None:
         """Begin with a fresh default, because what was stored is deleted; a block's exit commits it only if asked to."""
-        self._take((_copy(self._default), version, False))
+        self._take((copied(self._default), version, False))
         self._mark(_DELETED if self.level > 0 else _CLEAN)
 
     # --- the place ---------------------------------------------------------------------------------------------------
@@ -443,7 +443,7 @@ class AtomicStore(Generic[T]):
             began = time.perf_counter() if log is not None else 0.0
             file = self._location.read(exact) if file is None else file
             if file is None:
-                return _copy(self._default), None, False
+                return copied(self._default), None, False
             try:
                 value, version = self._load(file), file.version
                 if log is not None:
@@ -709,7 +709,7 @@ def locate(path: "Path") -> Location:
     return found
 
 
-def _copy(default: "Any", name: str = "default") -> "Any":
+def copied(default: "Any", name: str = "default") -> "Any":
     """Copy the caller's default or data, so that changing the value never changes the caller's object.
 
     A bare object() passes as it is: it is a sentinel, and a copied sentinel is none.
