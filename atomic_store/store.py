@@ -226,7 +226,17 @@ class AtomicStore(Generic[T]):
             LockError: another thread has kept a block of this store open for longer than lock= allows.
             OSError: the location cannot be read. Only a missing file gives the default.
         """
-        self._alone(self._take, lambda: self._read(self._exact))
+        seen = self._version
+        found = self._read(self._exact)
+        with self._mutex:
+            held = self._held
+            if held is not None:
+                self._require_not_lost(held)
+            alone = self._version is seen if held is None else held.mine
+            if alone:
+                self._take(found)
+        if not alone:  # another thread has a block open, or has committed since: what was read may be old
+            self._under_lock("reload()", lambda: self._take(self._read(self._exact)), always=self._location.has_lock)
         return self.value
 
     def update(self, fn: "Callable[[T], T]") -> "T":
@@ -575,27 +585,13 @@ class AtomicStore(Generic[T]):
         held = None
         try:
             held = self._location.lock(self._timeout)
-            self._held = held
+            with self._mutex:  # a reload() of another thread takes what it has read before this, or not at all
+                self._held = held
             return step()
         finally:
             if held is not None:
                 self._held = None
                 held.release()
-
-    def _alone(self, act: "Callable[[R], object]", read: "Callable[[], R]") -> None:
-        """Call act(read()) while no other thread has a block of this store open."""
-        deadline = None if self._timeout is None else time.monotonic() + self._timeout
-        while True:
-            found = read()
-            with self._mutex:
-                held = self._held
-                if held is not None:
-                    self._require_not_lost(held)
-                if held is None or held.mine:
-                    act(found)
-                    return
-            left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            self._location.lock(left).release()  # at the end of the other thread's block
 
     def _at_once(self, what: str, act: "Callable[[], None]") -> None:
         """Call act(), or raise LockError if another thread has a block of this store open."""

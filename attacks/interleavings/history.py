@@ -56,6 +56,11 @@ class Operation:
         """Return whether the other one may have changed what this one builds on."""
         return other.end >= (self.begin if self.base is None else self.base) and other.begin <= self.end
 
+    def leaves_memory_as_stored(self) -> bool:
+        """Return whether, where only such operations of one store are at work, its memory and the place agree in the end."""
+        failed = isinstance(self.result, str) and self.result != "ok"
+        return not failed and (self.kind == "clean" or self.kind.startswith("shared "))
+
     def overlaps(self, other: Operation) -> bool:
         """Return whether both were at work at some moment."""
         return self.begin <= other.end and other.begin <= self.end

@@ -93,6 +93,9 @@ class World:
             told = (f"{each.kind} {each.item} -> {each.result} [{each.begin}, {each.end}]" for each in self.operations)
             story = "; ".join(told)
             found.append(f"from {self.first} to {last}, set aside {kept}: {story}")
+        store = self.stores.get("shared")
+        if store is not None and all(each.leaves_memory_as_stored() for each in self.operations) and value_of(store) != last:
+            found.append(f"the store that all used has {value_of(store)} in memory, and stored is {last}")
         return found
 
     def outcome(self) -> tuple[object, ...]:

@@ -924,6 +924,29 @@ def test_reload_waits_for_the_block_of_another_thread(path: Path) -> None:
     assert stored(path) == 1
 
 
+def test_reload_during_whose_reading_another_thread_commits_takes_the_new_value(path: Path) -> None:
+    """reload() whose reading overlaps another thread's block reads again, and puts no older value into memory."""
+    reading, go_on = threading.Event(), threading.Event()
+
+    def slowly(text: str) -> Any:
+        if threading.current_thread() is not threading.main_thread() and not reading.is_set():
+            reading.set()
+            assert go_on.wait(60)
+        return json.loads(text)
+
+    store = atomic_store.open(path, default=0, lock=True, format=Strings(json.dumps, slowly))
+    store.commit()
+    with ThreadPoolExecutor(1) as other:
+        reloaded = other.submit(store.reload)
+        assert reading.wait(60)
+        with store:
+            store.value = 1
+        go_on.set()
+        assert reloaded.result() == 1
+    assert store.value == 1
+    assert not store.changed()
+
+
 def test_entering_that_hangs_makes_no_other_thread_wait_for_ever(path: Path) -> None:
     """While one thread reads as it enters a block, another one's reload() ends after lock= seconds, and value= at once."""
     reading, go_on = threading.Event(), threading.Event()
