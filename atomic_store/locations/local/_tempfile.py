@@ -242,7 +242,7 @@ class TempFile(Descriptor):
     version: "Any"
     status: os.stat_result
     _size = 0
-    lent = False
+    lent: bool = False
     _failure: BaseException | None = None
 
     def __init__(self, name: "Any", digests: bool) -> None:
