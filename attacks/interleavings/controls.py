@@ -29,6 +29,21 @@ def reload_that_waits_for_nobody() -> Iterator[None]:
 
 
 @contextmanager
+def reload_that_takes_what_is_old() -> Iterator[None]:
+    """reload() waited for an open block, and then took what it had read before that block began."""
+
+    def reload(self: Any) -> Any:
+        found = self._read(self._exact)
+        while self._held is not None:
+            self._location.lock(None).release()
+        self._take(found)
+        return self._value
+
+    with mock.patch.object(atomic_store.AtomicStore, "reload", reload):
+        yield
+
+
+@contextmanager
 def quarantine_that_unlinks() -> Iterator[None]:
     """Garbage was given a second name, and then whatever had the first one was unlinked."""
 
@@ -64,6 +79,7 @@ local: Any = sys.modules[LocalFile.__module__]  # whose os is attacked
 
 CONTROLS: dict[Callable[[], AbstractContextManager[None]], Scenario] = {
     reload_that_waits_for_nobody: Scenario(("shared_block", "shared_reload"), FIRST),
+    reload_that_takes_what_is_old: Scenario(("shared_block", "shared_reload"), FIRST),
     quarantine_that_unlinks: Scenario(("quarantine", "rename"), CORRUPT),
     lock_that_is_noted_late: Scenario(("block",), FIRST, "update"),
 }

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import atomic_store
 
 from .history import CORRUPT, Operation, explained
 from .local import mutexes, seams, watch
-from .scheduler import Actor, Run
+from .scheduler import Actor, Run, explore
 from .trace import NOTHING, Touched
 
 LOCAL: Any = sys.modules[atomic_store.LocalFile.__module__]
@@ -444,3 +444,22 @@ def interrupted() -> list[Scenario]:
 def replay(scenario: Scenario, schedule: Sequence[int]) -> Played:
     """Repeat a run that was printed."""
     return scenario.play(schedule)
+
+
+class Explored(NamedTuple):
+    """What came out of one scenario."""
+
+    scenario: Scenario
+    schedules: int
+    cut: bool
+    failure: str | None
+
+
+def explored(scenario: Scenario, preemptions: int, limit: int) -> Explored:
+    """Run one scenario through its schedules, up to the first that fails."""
+    count = 0
+    for played in explore(scenario.play, preemptions, limit):
+        count += 1
+        if played.flaws:
+            return Explored(scenario, count, False, str(played))
+    return Explored(scenario, count, count == limit, None)
