@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import copy
 import os
+import shutil
 import tempfile
+import weakref
 from typing import Any
 
 from ..errors import AtomicStoreError, LoadError
+from ..locations.local import LocalFile
 from ..store import AtomicStore
-from ._helpers import content_of, raises, shown
-from ._memory import Memory
+from ._helpers import raises, shown
 
 
 class FormatContract:
@@ -33,6 +35,8 @@ class FormatContract:
     ...         return {"indent": 2}, {"parse_int": int}
 
     Each failure names the value, cut or keyword, and says what to do.
+
+    The files are real: a format may use `fileno()` and `name`.
 
     A format that refuses sound content, because of a wrong key or a newer version, raises
     `LoadError(..., damaged=False)`. foreign() returns such content.
@@ -79,7 +83,7 @@ class FormatContract:
     def test_value_survives_two_program_runs(self) -> None:
         """What one store commits, a new one reads, commits again, and the one after reads the same."""
         for value in self.values():
-            place = Memory()
+            place = _File()
             self._store(place, value).commit()
             assert place.content is not None
             second = self._store(place)
@@ -90,14 +94,14 @@ class FormatContract:
     def test_value_is_not_changed_by_writing_it(self) -> None:
         """A commit leaves the value in memory as it was, and the same store reads it back."""
         for value in self.values():
-            store = self._store(Memory(), copy.deepcopy(value))
+            store = self._store(_File(), copy.deepcopy(value))
             store.commit()
             self._require_same(value, store.value, "in memory, because dump() has changed it")
             self._require_same(value, store.reload(), "after a commit and reload()")
 
     def test_one_value_leaves_nothing_of_itself_in_the_next(self) -> None:
         """A store that commits one value after the other writes for each what a new store writes."""
-        place = Memory()
+        place = _File()
         store = self._store(place)
         for value in [*self.values(), *self.values()]:
             store.value = value
@@ -108,7 +112,7 @@ class FormatContract:
 
     def test_empty_file_is_no_value(self) -> None:
         """A file of no bytes, as a crash leaves it, is refused, unless the format writes what it reads there as nothing."""
-        place = Memory(b"")
+        place = _File(b"")
         told: tuple[Any, ...] = (place.path, 0)
         try:
             self._store(place).commit()
@@ -124,14 +128,14 @@ class FormatContract:
         damaged = self.damaged()
         assert damaged, "damaged() should give at least one"
         for content in damaged:
-            place = Memory(content, "here")
+            place = _File(content)
             with raises(
                 LoadError, f"the damaged content {shown(content)} is loaded as a value: load should refuse it"
             ) as caught:
                 self._store(place)
             error = caught[0]
-            assert (error.path, error.size in (None, len(content))) == ("here", True)
-            assert "'here'" in str(error), f"the error for {shown(content)} should name the place: {error}"
+            assert (error.path, error.size in (None, len(content))) == (place.path, True)
+            assert repr(place.path) in str(error), f"the error for {shown(content)} should name the place: {error}"
             assert error.format
             assert error.format in str(error)
             assert place.content == content
@@ -139,13 +143,13 @@ class FormatContract:
     def test_content_that_is_sound_elsewhere_is_never_set_aside(self) -> None:
         """What foreign() gives is a LoadError with damaged=False, which quarantine leaves alone, and has path and size."""
         for content in self.foreign():
-            place = Memory(content, "here")
+            place = _File(content)
             what = f"the foreign content {shown(content)}"
             with raises(LoadError, f"{what} is loaded as a value: raise LoadError(..., damaged=False)") as caught:
                 self._store(place)
             error = caught[0]
             assert not error.damaged, f"{what} is called damaged: raise LoadError(..., damaged=False)"
-            assert (error.path, error.size) == ("here", len(content))
+            assert (error.path, error.size) == (place.path, len(content))
             assert error.format
             assert place.content == content
 
@@ -159,7 +163,7 @@ class FormatContract:
                     f"the first {size} of the {len(content)} bytes of the value {shown(value)} are loaded as a value: "
                     "refuse them, or set notices_cuts = False and document it",
                 ):
-                    self._store(Memory(content[:size]))
+                    self._store(_File(content[:size]))
 
     def test_tail_is_not_passed_over(self) -> None:
         """Zeros after the end, as a crash leaves them, are refused, where notices_tails says so."""
@@ -170,7 +174,7 @@ class FormatContract:
                     f"the value {shown(value)} is loaded although {len(tail)} zeros follow its {len(content)} bytes: refuse "
                     "them, or set notices_tails = False and document it",
                 ):
-                    self._store(Memory(content + tail))
+                    self._store(_File(content + tail))
 
     # --- refusals ---
 
@@ -179,21 +183,20 @@ class FormatContract:
         good, refused = self.values()[0], self.refused()
         assert refused, "refused() should give at least one"
         for value in refused:
-            with tempfile.TemporaryDirectory() as directory:
-                path = os.path.join(directory, "value")
-                store = self._store(path, good)
+            place = _File()
+            store = self._store(place, good)
+            store.commit()
+            before = place.content
+            store.value = value
+            with raises(Exception, f"the value {shown(value)} is committed: dump should refuse it") as caught:
                 store.commit()
-                before = content_of(path)
-                store.value = value
-                with raises(Exception, f"the value {shown(value)} is committed: dump should refuse it") as caught:
-                    store.commit()
-                assert not isinstance(caught[0], AtomicStoreError) or isinstance(caught[0], ValueError)
-                assert any(repr(path) in note for note in caught[0].__notes__)
-                assert content_of(path) == before
-                assert os.listdir(directory) == ["value"]
-                store.value = good
-                store.commit()
-                self._require_same(good, self._store(path).value, f"after {shown(value)} was refused")
+            assert not isinstance(caught[0], AtomicStoreError) or isinstance(caught[0], ValueError)
+            assert any(repr(place.path) in note for note in caught[0].__notes__)
+            assert place.content == before
+            assert os.listdir(os.path.dirname(place.path)) == [os.path.basename(place.path)]
+            store.value = good
+            store.commit()
+            self._require_same(good, self._store(place).value, f"after {shown(value)} was refused")
 
     # --- keywords ---
 
@@ -202,7 +205,7 @@ class FormatContract:
         dump_kwargs, load_kwargs = self.keywords()
         changed: list[bool] = []
         for value in self.values():
-            plain, place = Memory(), Memory()
+            plain, place = _File(), _File()
             self._store(plain, value).commit()
             self._store(place, value, dump_kwargs=dump_kwargs, load_kwargs=load_kwargs).commit()
             self._require_same(value, self._store(place, load_kwargs=load_kwargs).value, f"with the keywords {load_kwargs}")
@@ -212,7 +215,7 @@ class FormatContract:
     def test_misspelled_keyword_is_no_silence(self) -> None:
         """A keyword that the format does not know is an error, at the dump and at the load."""
         wrong, value = {"no_such_keyword": 1}, self.values()[0]
-        place = Memory()
+        place = _File()
         with raises(Exception, "dump takes the keyword no_such_keyword: it should refuse what it does not know"):
             self._store(place, value, dump_kwargs=wrong).commit()
         assert place.content is None
@@ -230,8 +233,28 @@ class FormatContract:
         """Return each value with what is written for it, without those of no bytes."""
         contents: list[tuple[Any, bytes]] = []
         for value in self.values():
-            place = Memory()
+            place = _File()
             self._store(place, value).commit()
             if place.content:
                 contents.append((value, place.content))
         return contents
+
+
+class _File(LocalFile):
+    """A file that is removed with this object; formats may use its descriptor and its name, as those of any file."""
+
+    def __init__(self, content: bytes | None = None) -> None:
+        directory = tempfile.mkdtemp()
+        super().__init__(os.path.join(directory, "value"), fsync=False)
+        weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
+        if content is not None:
+            with open(self.path, "wb") as file:
+                file.write(content)
+
+    @property
+    def content(self) -> bytes | None:
+        """The bytes that are stored now, or None if nothing is."""
+        if not os.path.exists(self.path):
+            return None
+        with open(self.path, "rb") as file:
+            return file.read()

@@ -16,11 +16,6 @@ E = TypeVar("E", bound=BaseException)
 PATIENCE = 30  # seconds; only a broken location makes a test wait so long
 
 
-def content_of(path: str) -> bytes:
-    with open(path, "rb") as file:
-        return file.read()
-
-
 @contextmanager
 def raises(kind: type[E], otherwise: str = "") -> Generator[list[E]]:
     """Expect the block to raise such an exception; the list holds it afterwards.

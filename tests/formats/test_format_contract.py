@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import pickle
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,6 +48,26 @@ class TestJson(Common):
 
     def keywords(self) -> tuple[dict[str, Any], dict[str, Any]]:
         return {"indent": 2}, {"parse_constant": str}
+
+
+class ByAnotherLibrary:
+    """As a library in C has it: writes through the descriptor, and reads by the name."""
+
+    @staticmethod
+    def dump(value: Any, file: Any) -> None:
+        os.write(file.fileno(), json.dumps(value, allow_nan=False).encode())
+
+    @staticmethod
+    def load(file: Any) -> Any:
+        return json.loads(Path(file.name).read_bytes())
+
+
+class TestByAnotherLibrary(Common):
+    def make(self) -> Any:
+        return ByAnotherLibrary
+
+    def damaged(self) -> list[bytes]:
+        return [b"{", b"[1 2]"]
 
 
 class TestPickle(Common):
