@@ -8,7 +8,7 @@ commit or another program has written may be overwritten unseen, by a writer at 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 CORRUPT = "corrupt"
@@ -97,7 +97,10 @@ def effects(number: int, operations: list[Operation], state: State) -> Iterator[
     elif kind == "write" and result == "ok":
         yield state._replace(value=item, unseen=(*state.unseen, (state.value, number)))
     elif kind in CAN_CONFLICT and result == "ConflictError":
-        if any(each is not operation and operation.conflicts(each) for each in operations):
+        # What was assigned builds on what the store had read before, long ago perhaps.
+        took = kind == "shared append" and state.assigned is not None
+        base = replace(operation, base=0) if took else operation
+        if any(each is not operation and base.conflicts(each) for each in operations):
             yield state
     elif kind in ("append", "shared append", "shared update"):
         # A block takes up what was assigned to its store; update() and reload() drop it.

@@ -199,3 +199,10 @@ def test_history_knows_what_was_lost() -> None:
     written, block = Operation("append", "a", 2, 3, ("a",)), Operation("shared append", "b", 4, 5, ("b",))
     assert explained([written, block, Operation("shared path", None, 1, 6, None)], None, ("b",), ())
     assert not explained([written, block], None, ("b",), ())
+    assigned = [
+        Operation("write", ("p",), 1, 2, "ok"),
+        Operation("assign", ("v",), 3, 4, "ok"),
+        Operation("shared append", "b", 5, 6, "ConflictError"),
+    ]
+    assert explained(assigned, None, ("p",), ())
+    assert not explained([assigned[0], assigned[2]], None, ("p",), ())
