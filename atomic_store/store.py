@@ -223,7 +223,7 @@ class AtomicStore(Generic[T]):
 
         Raises:
             LoadError: the format refuses the stored bytes.
-            LockError: another thread has kept a block of this store open for longer than lock= allows.
+            LockError: another thread uses this store, and the lock cannot be taken for as long as lock= allows.
             OSError: the location cannot be read. Only a missing file gives the default.
         """
         seen = self._version
@@ -236,7 +236,7 @@ class AtomicStore(Generic[T]):
             if alone:
                 self._take(found)
         if not alone:  # another thread has a block open, or has committed since: what was read may be old
-            self._under_lock("reload()", lambda: self._take(self._read(self._exact)), always=self._location.has_lock)
+            self._under_lock("reload()", lambda: self._take(self._read(self._exact)), always=held is not None)
         return self.value
 
     def update(self, fn: "Callable[[T], T]") -> "T":

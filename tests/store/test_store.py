@@ -924,8 +924,12 @@ def test_reload_waits_for_the_block_of_another_thread(path: Path) -> None:
     assert stored(path) == 1
 
 
-def test_reload_during_whose_reading_another_thread_commits_takes_the_new_value(path: Path) -> None:
-    """reload() whose reading overlaps another thread's block reads again, and puts no older value into memory."""
+@pytest.mark.parametrize("lock", [True, False])
+def test_reload_during_whose_reading_another_thread_commits_takes_the_new_value(path: Path, lock: bool) -> None:
+    """reload() whose reading overlaps another thread's block reads again, and puts no older value into memory.
+
+    A store without lock= does so without a lock, and leaves no lock file behind.
+    """
     reading, go_on = threading.Event(), threading.Event()
 
     def slowly(text: str) -> Any:
@@ -934,7 +938,7 @@ def test_reload_during_whose_reading_another_thread_commits_takes_the_new_value(
             assert go_on.wait(60)
         return json.loads(text)
 
-    store = atomic_store.open(path, default=0, lock=True, format=Strings(json.dumps, slowly))
+    store = atomic_store.open(path, default=0, lock=lock, format=Strings(json.dumps, slowly))
     store.commit()
     with ThreadPoolExecutor(1) as other:
         reloaded = other.submit(store.reload)
@@ -945,6 +949,7 @@ def test_reload_during_whose_reading_another_thread_commits_takes_the_new_value(
         assert reloaded.result() == 1
     assert store.value == 1
     assert not store.changed()
+    assert path.with_name(f".{path.name}.lock").exists() is lock
 
 
 def test_entering_that_hangs_makes_no_other_thread_wait_for_ever(path: Path) -> None:
