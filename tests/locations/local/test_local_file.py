@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 import seams
 from faults import descriptors
-from machine import in_child, put, tool
+from machine import BOB, in_child, public_directory, put, tool
 from support import require
 
 import atomic_store
@@ -254,6 +254,48 @@ def test_lost_current_directory_harms_no_absolute_path(tmp_path: Path, monkeypat
     with pytest.raises(FileNotFoundError) as caught:
         atomic_store.open("state.json", 1)
     assert caught.value.filename == "state.json"
+
+
+def add_twice(**options: Any) -> None:
+    """Add 1 twice to what a relative path names, which is missing at first."""
+    for _ in range(2):
+        with atomic_store.open("state.json", default=0, **options) as store:
+            store.value += 1
+
+
+ODD_WAYS = pytest.mark.parametrize("options", [{}, {"lock": True}, {"on_conflict": "raise"}], ids=str)
+
+
+@ODD_WAYS
+def test_closed_way_to_the_current_directory_harms_no_relative_path(
+    options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a directory above the current one may not be searched, relative paths work as with open()."""
+    with public_directory() as place, monkeypatch.context() as patch:
+        here = place / "closed" / "here"
+        here.mkdir(parents=True)
+        here.chmod(0o777)
+        here.parent.chmod(0o700)
+        patch.chdir(here)
+        in_child(lambda: add_twice(**options), BOB)
+        assert (here / "state.json").read_text() == "2"
+        with pytest.raises(PermissionError):
+            in_child(lambda: atomic_store.open(here / "state.json"), BOB)
+
+
+@ODD_WAYS
+def test_long_way_to_the_current_directory_harms_no_relative_path(options: dict[str, Any], tmp_path: Path) -> None:
+    """Where the path of the current directory is longer than the system takes, relative paths work, as with open()."""
+
+    def work() -> int:
+        os.chdir(tmp_path)
+        for _ in range(20):
+            os.mkdir("x" * 250)
+            os.chdir("x" * 250)
+        add_twice(**options)
+        return int(Path("state.json").read_text())
+
+    assert in_child(work) == 2
 
 
 @pytest.mark.parametrize("when", ["before the commit", "during dump"])
@@ -670,6 +712,32 @@ def test_file_that_stays_busy_is_an_error(tmp_path: Path, monkeypatch: pytest.Mo
         with pytest.raises(BlockingIOError) as caught:
             atomic_store.open(path)
     assert caught.value.filename == path
+
+
+def test_file_that_grows_after_it_was_opened_is_read_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What another program writes between fstat() and read() is no torn value."""
+    path = tmp_path / "a.json"
+    path.write_text("[1")
+    real = os.fstat
+
+    def grown(descriptor: int) -> os.stat_result:
+        status = real(descriptor)
+        path.write_text("[1, 2, 3]")
+        return status
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fstat", grown)
+        assert atomic_store.open(path).value == [1, 2, 3]
+
+
+def test_file_that_comes_in_pieces_is_read_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A read(2) that gives less than was asked for, as it may, is no torn value."""
+    path = tmp_path / "a.json"
+    path.write_text("[1, 2, 3]")
+    real = os.read
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "read", lambda descriptor, size: real(descriptor, min(size, 2)))
+        assert atomic_store.open(path).value == [1, 2, 3]
 
 
 @pytest.mark.parametrize("number", [errno.ENOENT, errno.ESTALE], ids=errno.errorcode.get)
