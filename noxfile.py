@@ -34,6 +34,14 @@ EXTRAS = ",".join(sorted(PROJECT["project"]["optional-dependencies"].keys() - {"
 LEAST_COMPLETE = 99.0
 """Percent of the public interface that has types, by pyright --verifytypes."""
 ORDINARY_USER = "atomic-store-gate"
+THOUSANDS = (
+    "test_fault_sweep.py",
+    "test_kill_sweep.py",
+    "test_nothing_imported_later.py",
+    "test_races.py",
+    "test_s3_interleavings.py",
+)
+"""The tests that play thousands of cases, or thousands of commits."""
 
 nox.options.default_venv_backend = "venv"
 nox.options.error_on_missing_interpreters = True
@@ -140,9 +148,14 @@ def run_tests(session: nox.Session, *arguments: str, require: str = "1") -> None
         session.run("python", "-m", "pytest", *arguments, env={"ATOMIC_STORE_REQUIRE_ALL": require})
 
 
+def without(*names: str) -> list[str]:
+    """Return the options that leave out test files."""
+    return [f"--ignore={path_of(name)}" for name in names]
+
+
 def apart() -> list[str]:
     """Return the options that leave out the tests which have a stage of their own."""
-    return [f"--ignore={path_of(name)}" for name in ("test_s3_radosgw.py", "test_cron.py", "test_frozen.py")]
+    return without("test_s3_radosgw.py", "test_cron.py", "test_frozen.py")
 
 
 # --- packages and tools ---------------------------------------------------------------------------------------------
@@ -448,11 +461,16 @@ def readme_uv(session: nox.Session) -> None:
 
 @nox.session(name="suite-3.11", python=OLDEST)
 def suite_oldest(session: nox.Session) -> None:
-    """Run the tests on the wheel, with all packages and servers, and measure the coverage."""
+    """Run the tests on the wheel, with all packages and servers, and measure the coverage.
+
+    Not that of the tests which play thousands of cases: measured, they take twice as long, and a line that only such a test
+    reaches has none that says what it is for.
+    """
     install(session, f"{wheel(session)}[test]", *group("ecosystem"), *group("green"), *group("servers"))
     with public_place("coverage") as place:  # children that have become other users tell what they have run, too
         session.env["COVERAGE_FILE"] = str(place / "figures")
-        run_tests(session, "--cov", *apart())
+        run_tests(session, "--cov", *apart(), *without(*THOUSANDS))
+    run_tests(session, *map(path_of, THOUSANDS))
 
 
 @nox.session(name="suite-lowest", python=OLDEST)
@@ -469,8 +487,7 @@ def suite_lowest(session: nox.Session) -> None:
     atomicwrites = [path_of(name) for name in ("test_other_systems.py", "test_windows.py")]
     # JSON needs no dependency, and the model of a service no more than boto3's exceptions.
     ours = ("test_json_batches.py", "test_json_without_json.py", "test_large_loads.py", "test_s3_interleavings.py")
-    without = [f"--ignore={path_of(name)}" for name in ours]
-    run_tests(session, *apart(), *without, *folders, *atomicwrites, require="all but the ecosystem")
+    run_tests(session, *apart(), *without(*ours), *folders, *atomicwrites, require="all but the ecosystem")
 
 
 @nox.session(python=OLDEST)
