@@ -121,6 +121,13 @@ class AccessError(AtomicStoreError, PermissionError):
         self.code = code
 
 
+def mention(error: FormatError, path: "Any") -> None:
+    """Say in the error's own text which store it is about: loggers drop notes."""
+    error.args = (f"{path!r}: {error}",)
+    if isinstance(error, MissingLibraryError):
+        error.msg = error.args[0]  # what str() of an ImportError shows
+
+
 LONGEST = 1000  # characters of what others say: some parsers put the whole content into their message
 
 

@@ -9,7 +9,7 @@ import time
 from _weakref import ref
 
 from . import formats
-from .errors import AtomicStoreError, ConflictError, FormatError, LoadError, LockError, UncertainCommitError, logger
+from .errors import AtomicStoreError, ConflictError, FormatError, LoadError, LockError, UncertainCommitError, logger, mention
 from .locations import ANY, Location, scheme_of
 
 TYPE_CHECKING = False
@@ -408,7 +408,7 @@ class AtomicStore(Generic[T]):
                     settled = wrappers.settle(format, location.path)
                 self._codec = formats.resolve(settled, is_binary, self._type)
             except FormatError as error:
-                error.add_note(f"as the format of the store {location.path!r}")
+                mention(error, location.path)
                 raise
         self._format = format
         self._is_binary = is_binary

@@ -102,7 +102,7 @@ def test_messages_call_an_installed_format_by_its_name(python: Path, tmp_path: P
     assert re.match(
         r"LoadError 'value' \(2 bytes\) should hold a value in the format jsonl, which refuses it: JSON", damaged
     )
-    assert re.match(r"FormatError format should be one of json, .*cbor, jsonl, .*did you mean \"json", misspelled)
+    assert re.match(r"FormatError 'value': format should be one of json, .*cbor, jsonl, .*did you mean \"json", misspelled)
 
 
 def test_built_in_name_is_not_looked_for(python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
