@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -25,7 +26,7 @@ ROUNDS = 100
 PAIRS = {"locked": ("collect", "report"), "plain": ("fetch", "prune")}
 ENDS_WITHIN = 180  # seconds; jobs that have not ended by then have failed
 
-# $1 is an empty directory, $2 a crontab.
+# $1 is an empty directory, $2 a crontab, which goes by stdin: crontab(1) cuts a name after 100 bytes.
 DAEMON = """
 mount -t tmpfs -o mode=755 tmpfs /run
 mount -t tmpfs -o mode=755 tmpfs /var/spool/cron
@@ -33,7 +34,7 @@ mkdir -m 1730 /var/spool/cron/crontabs
 chgrp crontab /var/spool/cron/crontabs
 mount --bind "$1" /etc/cron.d
 mount --bind /dev/null /etc/crontab
-crontab "$2"
+crontab - <"$2"
 exec cron -f
 """
 
@@ -48,8 +49,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines = ["SHELL=/bin/sh", 'MAILTO=""']
     for lock, names in PAIRS.items():
         for me, other in (names, names[::-1]):
-            command = f"{sys.executable} -W error {JOB} {lock}.json {lock} {me} {other} {ROUNDS}"
-            lines.append(f"* * * * * cd {place} && {command} >{me}.out 2>{me}.err; echo $? >{me}.status")
+            program = f"{shlex.quote(sys.executable)} -W error {shlex.quote(str(JOB))}"
+            job = f"{program} {lock}.json {lock} {me} {other} {ROUNDS} >{me}.out 2>{me}.err\necho $? >{me}.status\n"
+            (place / f"{me}.sh").write_text(job, encoding="utf-8")
+            # A script, for a command of cron has 1000 bytes at most, and a % in it is a new line.
+            lines.append(f"* * * * * cd {shlex.quote(str(place))} && . ./{me}.sh".replace("%", r"\%"))
     (place / "crontab").write_text("\n".join([*lines, ""]), encoding="utf-8")
     namespaces = ("unshare", "--mount", "--pid", "--fork", "--kill-child=KILL", "--mount-proc")
     daemon = subprocess.Popen([*DIES_WITH_US, *namespaces, "sh", "-euc", DAEMON, "sh", place / "empty", place / "crontab"])
@@ -115,7 +119,7 @@ def test_cron_leaves_nothing_behind(place: Path) -> None:
     """No temporary file of any job is left, only the files that were asked for, and no crontab of these tests."""
     files = {path.name for path in place.iterdir() if not path.suffix[1:].isdigit()}
     names = [name for names in PAIRS.values() for name in names]
-    asked = {f"{name}.{what}" for name in names for what in ("out", "err", "status")}
+    asked = {f"{name}.{what}" for name in names for what in ("err", "out", "sh", "status")}
     assert files == {"crontab", "empty", "locked.json", ".locked.json.lock", "plain.json", *asked}
     listed = subprocess.run(["crontab", "-l"], capture_output=True, text=True, check=False)
-    assert str(JOB) not in listed.stdout
+    assert str(place) not in listed.stdout
