@@ -72,6 +72,8 @@ class FormatError(AtomicStoreError, ValueError):
 class MissingLibraryError(FormatError, ImportError):
     """The package that implements the format is not installed, or cannot be imported."""
 
+    __str__ = Exception.__str__  # of `args`, as of all others: that of ImportError shows a second copy of the text
+
 
 class ConflictError(AtomicStoreError):
     """Another writer has changed what is stored since it was read. Neither the file nor the value was changed.
@@ -119,13 +121,6 @@ class AccessError(AtomicStoreError, PermissionError):
     def __init__(self, *args: "Any", code: str | None = None) -> None:
         super().__init__(*args)
         self.code = code
-
-
-def mention(error: FormatError, path: "Any") -> None:
-    """Say in the error's own text which store it is about: loggers drop notes."""
-    error.args = (f"{path!r}: {error}",)
-    if isinstance(error, MissingLibraryError):
-        error.msg = error.args[0]  # what str() of an ImportError shows
 
 
 LONGEST = 1000  # characters of what others say: some parsers put the whole content into their message

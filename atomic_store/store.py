@@ -9,7 +9,7 @@ import time
 from _weakref import ref
 
 from . import formats
-from .errors import AtomicStoreError, ConflictError, FormatError, LoadError, LockError, UncertainCommitError, logger, mention
+from .errors import AtomicStoreError, ConflictError, FormatError, LoadError, LockError, UncertainCommitError, logger
 from .locations import ANY, Location, scheme_of
 
 TYPE_CHECKING = False
@@ -408,7 +408,7 @@ class AtomicStore(Generic[T]):
                     settled = wrappers.settle(format, location.path)
                 self._codec = formats.resolve(settled, is_binary, self._type)
             except FormatError as error:
-                mention(error, location.path)
+                error.args = (f"{location.path!r}: {error}",)  # in its text, not in a note: loggers drop notes
                 raise
         self._format = format
         self._is_binary = is_binary

@@ -94,7 +94,7 @@ class S3Object(Location):
         try:
             from ._requests import Requests  # here: boto3 takes 150 ms, and `from atomic_store import *` must not need it
         except MissingLibraryError as error:
-            error.add_note(f"as the place of the store {path!r}")
+            error.args = (f"{path!r}: {error}",)
             raise
         _require_text("bucket", bucket, path)
         _require_text("key", key, path)

@@ -263,10 +263,10 @@ def add_twice(**options: Any) -> None:
             store.value += 1
 
 
-ODD_WAYS = pytest.mark.parametrize("options", [{}, {"lock": True}, {"on_conflict": "raise"}], ids=str)
+EACH_OPTION = pytest.mark.parametrize("options", [{}, {"lock": True}, {"on_conflict": "raise"}], ids=str)
 
 
-@ODD_WAYS
+@EACH_OPTION
 def test_closed_way_to_the_current_directory_harms_no_relative_path(
     options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -283,7 +283,7 @@ def test_closed_way_to_the_current_directory_harms_no_relative_path(
             in_child(lambda: atomic_store.open(here / "state.json"), BOB)
 
 
-@ODD_WAYS
+@EACH_OPTION
 def test_long_way_to_the_current_directory_harms_no_relative_path(options: dict[str, Any], tmp_path: Path) -> None:
     """Where the path of the current directory is longer than the system takes, relative paths work, as with open()."""
 
