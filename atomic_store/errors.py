@@ -72,7 +72,9 @@ class FormatError(AtomicStoreError, ValueError):
 class MissingLibraryError(FormatError, ImportError):
     """The package that implements the format is not installed, or cannot be imported."""
 
-    __str__ = Exception.__str__  # of `args`, as of all others: that of ImportError shows a second copy of the text
+    def __str__(self) -> str:
+        # Of `args`, as of all others: ImportError shows a second copy of the text.
+        return Exception.__str__(self)
 
 
 class ConflictError(AtomicStoreError):
