@@ -15,7 +15,8 @@ versions whose sources were read. What it cannot read goes to json, which raises
 
 import io
 import sys
-from itertools import compress, islice
+
+from ..errors import LoadError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,10 +74,6 @@ def _accelerator() -> "tuple[Any, Any]":
 _encode, _scan = _accelerator()
 
 
-class Refused(ValueError):
-    """The bytes are no JSON, where the json package, which would say why, can no longer be imported."""
-
-
 def public() -> "Any":
     """Return what `store.format` shows: the module, as with 0.0.1."""
     import json
@@ -86,9 +83,8 @@ def public() -> "Any":
 
 def damage(error: Exception) -> bool:
     """Return whether an error of load() is a verdict about the bytes."""
-    decode_error = getattr(sys.modules.get("json"), "JSONDecodeError", Refused)  # it is loaded if it has raised
-    is_one = isinstance(error, UnicodeDecodeError | Refused | decode_error)
-    return is_one and not isinstance(error.__cause__, MemoryError | RecursionError)  # by which `import json` may fail
+    decode_error = getattr(sys.modules.get("json"), "JSONDecodeError", UnicodeDecodeError)  # it is loaded if it has raised
+    return isinstance(error, UnicodeDecodeError | decode_error)
 
 
 def dumps(value: "Any") -> str:
@@ -116,8 +112,9 @@ def loads(text: str) -> "Any":
             pass
     try:
         import json
-    except Exception as error:
-        raise Refused(f"it is no JSON, or begins with white space ({error})") from error
+    except Exception as error:  # the package that would say why is gone, or there is no memory left for it
+        no_json = not isinstance(error, MemoryError | RecursionError)
+        raise LoadError(f"it is no JSON, or begins with white space ({error})", damaged=no_json) from error
     return json.loads(text)
 
 
@@ -142,7 +139,7 @@ def write(value: "Any", file: "Any", kwargs: "dict[str, Any]") -> None:
             file.write(text.encode())
 
 
-def texts(value: "Any", before: int | None, kwargs: "dict[str, Any]") -> "Iterator[str]":
+def texts(value: "Any", before: "int | None", kwargs: "dict[str, Any]") -> "Iterator[str]":
     """Return the JSON of a value in pieces, one if it is not large; `before` is the size in bytes of what it replaces."""
     try:
         if kwargs.keys() <= PIECEWISE and is_large(value, before):
@@ -189,7 +186,7 @@ def load(file: "Any", **kwargs: "Any") -> "Any":
 # of it. From some hundred KB on this is as fast as json.dumps(), for there is no large text to be joined in fresh memory.
 
 
-def is_large(value: "Any", before: int | None) -> bool:
+def is_large(value: "Any", before: "int | None") -> bool:
     """Guess whether a value is large; `before` is the size of what it replaces in bytes, None: nothing, or not known.
 
     A value of many parts takes as long to weigh as to write. So what replaces little, or nothing, is
@@ -237,7 +234,7 @@ def pieces(value: "Any", kwargs: "dict[str, Any]") -> "Iterator[str]":
     return _pieces(value, encoder.encode, encoder.item_separator, set())
 
 
-def _pieces(value: "Any", encode: "Callable[[Any], str]", comma: str, outside: set[int]) -> "Iterator[str]":
+def _pieces(value: "Any", encode: "Callable[[Any], str]", comma: str, outside: "set[int]") -> "Iterator[str]":
     if weight(value, LEAVES + 1) <= LEAVES:
         yield encode(value)
         return
@@ -247,9 +244,10 @@ def _pieces(value: "Any", encode: "Callable[[Any], str]", comma: str, outside: s
     mapping = type(value) is dict
     yield "{" if mapping else "["
     between = ""
-    make: Any = dict if mapping else list
-    size, items = FIRST, iter(value.items() if mapping else value)
-    while batch := make(islice(items, size)):
+    size, start, items = FIRST, 0, iter(value.items() if mapping else ())
+    # map() over next(), not itertools.islice(): its import would be a twentieth of a cron job's time.
+    while batch := dict(map(next, (items,) * size)) if mapping else value[start : start + size]:
+        start += len(batch)
         if weight(batch, LEAVES + 1) <= LEAVES:
             text = encode(batch)[1:-1]
             yield between + text
@@ -278,11 +276,11 @@ def weight(value: "Any", enough: int, depth: int = DEPTH) -> int:
     if count >= enough or depth == 0:
         return count
     items: Any = value.values() if kind is dict else value
-    # This and the search for the longest run in C, and without a list of the items.
+    # In C, and without a list of the items.
     if CONTAINERS.isdisjoint(map(type, items)):
         return count
     step = count // SAMPLE + 1
-    some: list[Any] = list(islice(items, 0, None, step) if kind is dict else items[::step])
+    some: list[Any] = (list(items) if kind is dict else items)[::step]
     guess = count * sum([weight(item, enough, depth - 1) for item in some]) // len(some)
     if guess >= enough or len(some) == count:
         return guess
@@ -291,7 +289,7 @@ def weight(value: "Any", enough: int, depth: int = DEPTH) -> int:
             return guess  # none is longer than those that were looked at
     except TypeError:
         pass  # some have no length
-    longest = max(compress(items, map(CONTAINERS.__contains__, map(type, items))), key=len)
+    longest = max([item for item in items if type(item) in CONTAINERS], key=len)
     return max(guess, count + weight(longest, enough, depth - 1))
 
 

@@ -15,6 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from seams import json_format
 
+import atomic_store
+
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=4),
@@ -72,9 +74,9 @@ def test_damage_is_told_where_json_cannot_be_imported_any_more(monkeypatch: pyte
     seams.without_json(monkeypatch)
     monkeypatch.setitem(sys.modules, "json", None)
     assert json_format.loads("[1]") == [1]
-    with pytest.raises(ValueError, match="it is no JSON") as caught:
+    with pytest.raises(atomic_store.LoadError, match="it is no JSON") as caught:
         json_format.loads("[1")
-    assert json_format.damage(caught.value)
+    assert caught.value.damaged
 
 
 @pytest.mark.parametrize("limit", [MemoryError, RecursionError])
@@ -88,9 +90,9 @@ def test_import_of_json_that_meets_a_limit_is_no_damage(limit: type[Exception], 
 
     seams.without_json(monkeypatch)
     monkeypatch.setattr(sys, "meta_path", [Finder(), *sys.meta_path])
-    with pytest.raises(ValueError, match="it is no JSON") as caught:
+    with pytest.raises(atomic_store.LoadError, match="it is no JSON") as caught:
         json_format.loads("{1")
-    assert not json_format.damage(caught.value)
+    assert not caught.value.damaged
 
 
 def test_interpreter_without_the_accelerator_uses_json(monkeypatch: pytest.MonkeyPatch) -> None:
