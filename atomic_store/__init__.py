@@ -39,12 +39,7 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 else:
-    Any = Path = T = object  # as in errors.py
-    UnionType = type(int | None)
-
-    def overload(signature):
-        """Stand in for typing.overload, whose import costs more than the rest of the start-up."""
-        return signature
+    Any = Path = object  # as in errors.py
 
 
 __version__ = "0.1.0"
@@ -80,69 +75,69 @@ __all__ = [
 ]
 
 
-@overload
-def open(
-    path: "Path",
-    default: "T",
-    format: "Any" = None,
-    is_binary: bool | None = None,
-    load_kwargs: "dict[str, Any] | None" = None,
-    dump_kwargs: "dict[str, Any] | None" = None,
-    ignore_inner_exits: bool | None = False,
-    *,
-    type: "type[T]",
-    lock: bool | float = False,
-    on_conflict: str | None = None,
-    on_corrupt: str = "raise",
-) -> "AtomicStore[T]": ...
+if TYPE_CHECKING:
+
+    @overload
+    def open(
+        path: "Path",
+        default: "T",
+        format: "Any" = None,
+        is_binary: "bool | None" = None,
+        load_kwargs: "dict[str, Any] | None" = None,
+        dump_kwargs: "dict[str, Any] | None" = None,
+        ignore_inner_exits: "bool | None" = False,
+        *,
+        type: "type[T]",
+        lock: "bool | float" = False,
+        on_conflict: "str | None" = None,
+        on_corrupt: str = "raise",
+    ) -> "AtomicStore[T]": ...
+
+    @overload
+    def open(
+        path: "Path",
+        default: "Any" = None,
+        format: "Any" = None,
+        is_binary: "bool | None" = None,
+        load_kwargs: "dict[str, Any] | None" = None,
+        dump_kwargs: "dict[str, Any] | None" = None,
+        ignore_inner_exits: "bool | None" = False,
+        *,
+        type: None = None,
+        lock: "bool | float" = False,
+        on_conflict: "str | None" = None,
+        on_corrupt: str = "raise",
+    ) -> "AtomicStore[Any]": ...
+
+    @overload
+    def open(
+        path: "Path",
+        default: "Any" = None,
+        format: "Any" = None,
+        is_binary: "bool | None" = None,
+        load_kwargs: "dict[str, Any] | None" = None,
+        dump_kwargs: "dict[str, Any] | None" = None,
+        ignore_inner_exits: "bool | None" = False,
+        *,
+        type: "UnionType",  # mypy takes `A | None` for an object, and not for a type: say AtomicStore[A | None] yourself
+        lock: "bool | float" = False,
+        on_conflict: "str | None" = None,
+        on_corrupt: str = "raise",
+    ) -> "AtomicStore[Any]": ...
 
 
-@overload
 def open(
     path: "Path",
     default: "Any" = None,
     format: "Any" = None,
-    is_binary: bool | None = None,
+    is_binary: "bool | None" = None,
     load_kwargs: "dict[str, Any] | None" = None,
     dump_kwargs: "dict[str, Any] | None" = None,
-    ignore_inner_exits: bool | None = False,
-    *,
-    type: None = None,
-    lock: bool | float = False,
-    on_conflict: str | None = None,
-    on_corrupt: str = "raise",
-) -> "AtomicStore[Any]": ...
-
-
-@overload
-def open(
-    path: "Path",
-    default: "Any" = None,
-    format: "Any" = None,
-    is_binary: bool | None = None,
-    load_kwargs: "dict[str, Any] | None" = None,
-    dump_kwargs: "dict[str, Any] | None" = None,
-    ignore_inner_exits: bool | None = False,
-    *,
-    type: "UnionType",  # mypy takes `A | None` for an object, and not for a type: say AtomicStore[A | None] yourself
-    lock: bool | float = False,
-    on_conflict: str | None = None,
-    on_corrupt: str = "raise",
-) -> "AtomicStore[Any]": ...
-
-
-def open(
-    path: "Path",
-    default: "Any" = None,
-    format: "Any" = None,
-    is_binary: bool | None = None,
-    load_kwargs: "dict[str, Any] | None" = None,
-    dump_kwargs: "dict[str, Any] | None" = None,
-    ignore_inner_exits: bool | None = False,
+    ignore_inner_exits: "bool | None" = False,
     *,
     type: "Any" = None,
-    lock: bool | float = False,
-    on_conflict: str | None = None,
+    lock: "bool | float" = False,
+    on_conflict: "str | None" = None,
     on_corrupt: str = "raise",
 ) -> "AtomicStore[Any]":
     """Open a store: read the value at `path`, or copy the default if nothing is stored. Write nothing.
@@ -222,6 +217,6 @@ def __getattr__(name: str) -> "Any":
     return getattr(found, name)
 
 
-def __dir__() -> list[str]:
+def __dir__() -> "list[str]":
     """List what is loaded on first use as well."""
     return sorted({*globals(), *__all__})

@@ -44,7 +44,7 @@ class LoadError(AtomicStoreError, ValueError):
     """
 
     def __init__(
-        self, message: str, path: "Any" = None, format: str | None = None, size: int | None = None, damaged: bool = True
+        self, message: str, path: "Any" = None, format: "str | None" = None, size: "int | None" = None, damaged: bool = True
     ) -> None:
         super().__init__(message)
         self.damaged = damaged
@@ -120,7 +120,7 @@ class AccessError(AtomicStoreError, PermissionError):
         code: the error code of the service, such as "AccessDenied".
     """
 
-    def __init__(self, *args: "Any", code: str | None = None) -> None:
+    def __init__(self, *args: "Any", code: "str | None" = None) -> None:
         super().__init__(*args)
         self.code = code
 
@@ -142,7 +142,7 @@ def shortened(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
-def complete(error: "LoadError", path: "Any", label: str, size: int | None) -> None:
+def complete(error: "LoadError", path: "Any", label: str, size: "int | None") -> None:
     """Fill in what the author of a format left out of the LoadError that a load raised."""
     error.size = size  # a format inside a wrapper saw unpacked bytes
     if error.path is None:
@@ -151,12 +151,12 @@ def complete(error: "LoadError", path: "Any", label: str, size: int | None) -> N
         error.args = (_refused(path, label, size, shortened(str(error)), not error.damaged),)
 
 
-def refusal(told: str, path: "Any", label: str, size: int | None, sound: bool) -> "LoadError":
+def refusal(told: str, path: "Any", label: str, size: "int | None", sound: bool) -> "LoadError":
     """Return the LoadError for bytes that a format refuses; `sound`: they may be undamaged all the same."""
     return LoadError(_refused(path, label, size, told, sound), path, label, size, damaged=not sound)
 
 
-def _refused(path: "Any", label: str, size: int | None, told: str, sound: bool) -> str:
+def _refused(path: "Any", label: str, size: "int | None", told: str, sound: bool) -> str:
     held = "" if size is None else f" ({size} bytes)"
     way_out = "look at the program first" if sound else "restore the file, or delete it to begin with the default"
     return (

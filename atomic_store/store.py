@@ -57,7 +57,9 @@ class _Exit:
     def __init__(self, store: "AtomicStore[Any]") -> None:
         self._store = store
 
-    def __call__(self, kind: type[BaseException] | None, error: BaseException | None, trace: "TracebackType | None") -> None:
+    def __call__(
+        self, kind: "type[BaseException] | None", error: "BaseException | None", trace: "TracebackType | None"
+    ) -> None:
         self._store._leave(kind, error, trace, self)  # pyright: ignore[reportPrivateUsage]
 
 
@@ -112,16 +114,16 @@ class AtomicStore(Generic[T]):
     _failed = False
     _format: "Any" = None
     _held: "Lock | None" = None
-    _is_binary: bool | None = None
+    _is_binary: "bool | None" = None
     _location: "Any" = None
     _locks = False
-    _on_conflict: str | None = None
+    _on_conflict: "str | None" = None
     _quarantines = False
     _state = _CLEAN
-    _timeout: float | None = None
+    _timeout: "float | None" = None
     _tried: object = ANY
     _type: "Any" = None
-    _updating: int | None = None
+    _updating: "int | None" = None
     _value: T = None  # type: ignore[assignment]  # until __init__ has read it
     _version: object = None
 
@@ -130,14 +132,14 @@ class AtomicStore(Generic[T]):
         path: "Path",
         default: "Any" = None,
         format: "Any" = None,
-        is_binary: bool | None = None,
+        is_binary: "bool | None" = None,
         load_kwargs: "dict[str, Any] | None" = None,
         dump_kwargs: "dict[str, Any] | None" = None,
-        ignore_inner_exits: bool | None = False,
+        ignore_inner_exits: "bool | None" = False,
         *,
         type: "Any" = None,
-        lock: bool | float = False,
-        on_conflict: str | None = None,
+        lock: "bool | float" = False,
+        on_conflict: "str | None" = None,
         on_corrupt: str = "raise",
     ) -> None:
         self._location = locate(path)
@@ -313,8 +315,8 @@ class AtomicStore(Generic[T]):
 
     def _leave(
         self,
-        kind: type[BaseException] | None,  # noqa: ARG002 - the signature of __exit__
-        error: BaseException | None,
+        kind: "type[BaseException] | None",  # noqa: ARG002 - the signature of __exit__
+        error: "BaseException | None",
         trace: "TracebackType | None",  # noqa: ARG002 - as above
         exit: "_Exit | None" = None,
     ) -> None:
@@ -379,7 +381,7 @@ class AtomicStore(Generic[T]):
         return self._codec.label != "json" if self._is_binary is None else self._is_binary
 
     @is_binary.setter
-    def is_binary(self, is_binary: bool | None) -> None:
+    def is_binary(self, is_binary: "bool | None") -> None:
         self._resolve(self._format, is_binary, self._location)
 
     # --- settings ----------------------------------------------------------------------------------------------------
@@ -398,7 +400,7 @@ class AtomicStore(Generic[T]):
             self._raises = _raises(on_conflict)
         self._exact = self._locks or self._raises or self._quarantines
 
-    def _resolve(self, format: "Any", is_binary: bool | None, location: "Location | None") -> None:
+    def _resolve(self, format: "Any", is_binary: "bool | None", location: "Location | None") -> None:
         if location is not None:  # else a subclass sets it before __init__, which settles it
             try:
                 settled = format
@@ -679,7 +681,7 @@ class AtomicStore(Generic[T]):
                 "parent. In the child, open the store anew"
             )
 
-    def _log(self, log: "Any", step: str, size: int | None, began: float) -> None:
+    def _log(self, log: "Any", step: str, size: "int | None", began: float) -> None:
         took = (time.perf_counter() - began) * 1000
         known = "?" if size is None else size
         log.debug("%s %r: %s bytes, format %s, %.1f ms", step, self.path, known, self._codec.label, took)
@@ -731,7 +733,7 @@ def copied(default: "Any", name: str = "default") -> "Any":
         ) from error
 
 
-def _copy_plain(value: "Any", seen: set[int]) -> "Any":
+def _copy_plain(value: "Any", seen: "set[int]") -> "Any":
     """Copy lists and dicts of plain values; LookupError if there is anything else, or a part that is there twice."""
     kind: object = type(value)  # pyright: ignore[reportUnknownVariableType]
     if kind in _IMMUTABLE:
@@ -753,7 +755,7 @@ def _keywords(name: str, keywords: "Any") -> "Any":
     return keywords
 
 
-def _timeout(lock: bool | float) -> float | None:
+def _timeout(lock: "bool | float") -> "float | None":
     """Return the seconds to wait that lock= asks for, None: for ever."""
     # By identity: 1 == True, but lock=1 is one second and lock=True for ever; 0 == False likewise.
     if lock is True:

@@ -22,7 +22,7 @@ NAMES: "dict[str, str | None]" = {
 """The built-in names, each the module `_NAME` of this package, with the package that it needs."""
 
 
-def resolve(format: "Any" = None, is_binary: bool | None = None, type: "Any" = None) -> "Codec":
+def resolve(format: "Any" = None, is_binary: "bool | None" = None, type: "Any" = None) -> "Codec":
     """Return the codec for what the user calls a format; nothing is read or written yet.
 
     Args:

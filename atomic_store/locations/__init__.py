@@ -24,14 +24,7 @@ else:
     Any = Context = Finding = Self = TracebackType = object  # as in errors.py
 
 
-class _Any:
-    """The type of ANY."""
-
-    def __repr__(self) -> str:
-        return "ANY"
-
-
-ANY = _Any()
+ANY: object = object()
 """Pass as `expected` to replace or delete whatever is stored."""
 
 PIECE = 1 << 20
@@ -81,7 +74,7 @@ class StoredFile(io.RawIOBase):
     """
 
     name: "Any"
-    size: int | None = None
+    size: "int | None" = None
 
     @property
     @abstractmethod
@@ -166,7 +159,7 @@ class Location(ABC):
         """
 
     @abstractmethod
-    def lock(self, timeout: float | None = None) -> "Lock":
+    def lock(self, timeout: "float | None" = None) -> "Lock":
         """Acquire the lock, waiting for at most `timeout` seconds, or without limit if it is None.
 
         Raises:
@@ -184,7 +177,7 @@ class Location(ABC):
         """
         raise NotImplementedError(f"check() cannot find out anything about a {type(self).__name__}: it has no probe()")
 
-    def clean(self, dry_run: bool = False) -> list[tuple[str, OSError | None]]:
+    def clean(self, dry_run: bool = False) -> "list[tuple[str, OSError | None]]":
         """Remove what killed programs have left of their commits here; give each, with the error if it cannot be removed.
 
         What may belong to a commit that is under way is left alone. With dry_run=True nothing is
@@ -195,7 +188,7 @@ class Location(ABC):
         """
         raise NotImplementedError(f"a {type(self).__name__} cannot be cleaned: it has no clean()")
 
-    def left_by_clean(self) -> list[tuple[str, str]]:
+    def left_by_clean(self) -> "list[tuple[str, str]]":
         """Return what clean() leaves alone because it may belong to a program at work, each with the reason."""
         return []
 

@@ -76,7 +76,7 @@ class LocalFile(Location):
     def __init__(
         self,
         path: "str | bytes | os.PathLike[str] | os.PathLike[bytes]",
-        mode: int | None = None,
+        mode: "int | None" = None,
         follow_symlinks: bool = True,
         *,
         fsync: "Fsync" = True,
@@ -187,7 +187,7 @@ class LocalFile(Location):
         with Change(self, version) as change:
             return move_aside(change, version, self.given, lambda path: LocalFile(path).version(version))
 
-    def lock(self, timeout: float | None = None) -> "_lock.SidecarLock":
+    def lock(self, timeout: "float | None" = None) -> "_lock.SidecarLock":
         """Acquire the sidecar lock `.NAME.lock` beside the real file, and remove the temp files of killed writers.
 
         Raises:
@@ -235,7 +235,7 @@ class LocalFile(Location):
                 found = _lock.clean(self.real(), self.given)
             return [(temp, verdict) for temp, verdict in found if not isinstance(verdict, str)]
 
-    def left_by_clean(self) -> list[tuple[str, str]]:
+    def left_by_clean(self) -> "list[tuple[str, str]]":
         """Return the temp files that clean() leaves alone, each with the reason; see Location.left_by_clean.
 
         Raises:
@@ -270,7 +270,7 @@ class LocalFile(Location):
         real, status = self._follow(refuse_foreign)
         return real if self.follow_symlinks else self.absolute, status
 
-    def parts_of(self, real: str) -> tuple[str, str, str]:
+    def parts_of(self, real: str) -> "tuple[str, str, str]":
         """Return the directory of a file, its name, and the beginning of the names of its temp files."""
         known, parts = self._last
         if known != real:
@@ -285,7 +285,7 @@ class LocalFile(Location):
         if found != expected:
             raise conflict(self.given, expected, found)
 
-    def require_safe(self, directory: Directory, status: os.stat_result) -> None:
+    def require_safe(self, directory: Directory, status: "os.stat_result") -> None:
         """Raise PermissionError if the path to an open directory leads over a symlink that another user may have planted."""
         found = status.st_dev, status.st_ino
         walked = _look(_walk(directory.path))
@@ -321,7 +321,7 @@ class LocalFile(Location):
             message = "should be a plain file and is an open pipe or deleted file"
             raise OSError(errno.EINVAL, message, self.absolute) from None
 
-    def _open(self, file: Descriptor) -> os.stat_result:
+    def _open(self, file: Descriptor) -> "os.stat_result":
         """Open for reading, not through symlinks, which are looked at first, nor blocking on a FIFO; return the status."""
         path, flags, left = self.absolute, READ, ASK_AGAIN
         began: float | None = None
@@ -372,18 +372,18 @@ class Version:
     which rename(2) moves on as well, is proof if both times were well past when the bytes were read.
     """
 
-    def __init__(self, status: os.stat_result, digest: bytes | None = None) -> None:
+    def __init__(self, status: "os.stat_result", digest: "bytes | None" = None) -> None:
         self._status = status
         self._read_at = time.time_ns()
         self.digest: bytes | None = digest
 
     @property
-    def signature(self) -> tuple[int, int, int, int]:
+    def signature(self) -> "tuple[int, int, int, int]":
         """Device, inode, size and mtime in ns."""
         return signature(self._status)
 
     @property
-    def proof(self) -> tuple[int, ...] | None:
+    def proof(self) -> "tuple[int, ...] | None":
         """The signature and the ctime, None where they prove nothing."""
         status = self._status
         settled = self._read_at - max(status.st_mtime_ns, status.st_ctime_ns) > SETTLED_AFTER
@@ -406,7 +406,7 @@ class Version:
 class Change:
     """A change of a file: under the lock if it compares, and with errors that name the path as the program spelled it."""
 
-    directory: Directory | None = None
+    directory: "Directory | None" = None
     name: str  # set by find(), like `stem`: see LocalFile.parts_of()
     stem: str
     _lock: "_lock.SidecarLock | None" = None
@@ -425,7 +425,9 @@ class Change:
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: "TracebackType | None") -> None:
+    def __exit__(
+        self, kind: "type[BaseException] | None", error: "BaseException | None", trace: "TracebackType | None"
+    ) -> None:
         self.end(error)
 
     def lock(self) -> None:
@@ -463,7 +465,7 @@ class Change:
         if self._place.fsync is True and self.directory is not None:
             self.directory.sync(self._place.given, version)
 
-    def end(self, error: BaseException | None) -> None:
+    def end(self, error: "BaseException | None") -> None:
         """Close the directory, release the lock, and name the path."""
         try:
             if self.directory is not None:
@@ -506,7 +508,9 @@ class Replacement(Change):
             raise
         return self.file
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: "TracebackType | None") -> None:
+    def __exit__(
+        self, kind: "type[BaseException] | None", error: "BaseException | None", trace: "TracebackType | None"
+    ) -> None:
         """Publish what was written, or, after an exception, drop it."""
         if error is not None:
             self.file.discard(error)
@@ -537,7 +541,7 @@ class Replacement(Change):
             raise
         self.end(None)
 
-    def end(self, error: BaseException | None) -> None:
+    def end(self, error: "BaseException | None") -> None:
         """Clean up."""
         try:
             self.file.discard(error)
@@ -571,7 +575,7 @@ class Reader(Descriptor, StoredFile):  # pyright: ignore[reportIncompatibleVaria
         self.name = path
         self._digest = new_digest() if exact else None
 
-    def begin(self, status: os.stat_result) -> "Reader":
+    def begin(self, status: "os.stat_result") -> "Reader":
         """Look at the status of what was opened; anything but a plain file is closed and refused."""
         try:
             if not stat.S_ISREG(status.st_mode):
@@ -585,7 +589,7 @@ class Reader(Descriptor, StoredFile):  # pyright: ignore[reportIncompatibleVaria
         return self
 
     @property
-    def proof(self) -> tuple[int, ...] | None:
+    def proof(self) -> "tuple[int, ...] | None":
         """The version's proof: known without reading the bytes."""
         return self._version.proof
 
@@ -620,7 +624,7 @@ class Reader(Descriptor, StoredFile):  # pyright: ignore[reportIncompatibleVaria
         self._lent = True
         return self.fd()
 
-    def read(self, size: int | None = -1) -> bytes:
+    def read(self, size: "int | None" = -1) -> bytes:
         """Read at most `size` bytes, or all that are left: in one piece where the file has not grown meanwhile."""
         size = -1 if size is None else size
         whole = size < 0
@@ -655,14 +659,14 @@ class Reader(Descriptor, StoredFile):  # pyright: ignore[reportIncompatibleVaria
         return len(data)
 
 
-def signature(status: os.stat_result) -> tuple[int, int, int, int]:
+def signature(status: "os.stat_result") -> "tuple[int, int, int, int]":
     """Return device, inode, size and mtime in ns."""
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 # It gets the number of the error and not the error itself: an error that is raised by a function whose variable it is keeps
 # all frames alive, with their locks, until the collector runs.
-def _wait(path: str, number: int, began: float | None) -> float | None:
+def _wait(path: str, number: int, began: "float | None") -> "float | None":
     """Pause if the file seems to be there all the same, and return when the first pause began; None: it is missing."""
     listed = number == errno.ESTALE or _is_listed(path)
     if not listed and not _is_replaced_on_fuse(path):
@@ -707,7 +711,7 @@ def _is_on_fuse(directory: str) -> bool:
     return any(wanted in line and b" - fuse" in line for line in lines)
 
 
-def refuse_special(status: os.stat_result | None, path: "Any") -> None:
+def refuse_special(status: "os.stat_result | None", path: "Any") -> None:
     """Refuse anything but a plain file: reading one may hang, replacing one breaks the system."""
     if status is not None and not stat.S_ISREG(status.st_mode):
         if stat.S_ISDIR(status.st_mode):
@@ -754,7 +758,7 @@ def _absolute(path: "str | bytes | os.PathLike[str] | os.PathLike[bytes]") -> st
 # --- symlinks of other users -----------------------------------------------------------------------------------------
 
 
-def refuse_planted(link: str, status: os.stat_result) -> None:
+def refuse_planted(link: str, status: "os.stat_result") -> None:
     """Refuse a symlink that another user may have put into a directory like /tmp.
 
     The kernel's rule (proc(5), protected_symlinks), applied here as well because a commit resolves
@@ -775,7 +779,7 @@ def refuse_planted(link: str, status: os.stat_result) -> None:
         )
 
 
-def refuse_foreign(link: str, status: os.stat_result) -> None:
+def refuse_foreign(link: str, status: "os.stat_result") -> None:
     """Refuse, for a change, a symlink by which one unprivileged user leads to what another user owns.
 
     systemd's rule (CHASE_SAFE), but for our own links and root's, which are followed. A link that leads to nothing
@@ -797,7 +801,7 @@ def refuse_foreign(link: str, status: os.stat_result) -> None:
         )
 
 
-def _look(directory: str) -> os.stat_result:
+def _look(directory: str) -> "os.stat_result":
     """Return the status of a directory on the way to a file, or of a symlink in its place."""
     try:
         return os.lstat(directory)

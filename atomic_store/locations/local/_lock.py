@@ -61,7 +61,7 @@ class SidecarLock(Lock, Descriptor):
     """A lock on the sidecar, held by one thread of one process."""
 
     path = ""  # of the sidecar
-    key: tuple[int, int] | None = None  # device and inode of the sidecar
+    key: "tuple[int, int] | None" = None  # device and inode of the sidecar
     _lost = False
 
     def __init__(self) -> None:
@@ -126,9 +126,9 @@ if hasattr(os, "register_at_fork"):
 def acquire(
     find: "Callable[[], tuple[str, os.stat_result | None]]",
     require_safe: "Callable[[Directory, os.stat_result], None]",
-    timeout: float | None,
+    timeout: "float | None",
     name: "Any",
-    mode: int | None,
+    mode: "int | None",
 ) -> "SidecarLock":
     """Acquire the lock of the file that find() returns, waiting `timeout` seconds, None for ever.
 
@@ -184,7 +184,7 @@ def _open(
     data: "os.stat_result | None",
     require_safe: "Callable[[Directory, os.stat_result], None]",
     name: "Any",
-    mode: int | None,
+    mode: "int | None",
 ) -> None:
     """Open the sidecar, or create it.
 
@@ -216,7 +216,7 @@ def _create(
     path: str,
     require_safe: "Callable[[Directory, os.stat_result], None]",
     name: "Any",
-    mode: int | None,
+    mode: "int | None",
 ) -> None:
     """Create the sidecar, as any new file, only in a directory to which no other user's symlink may have led."""
     directory = Directory(path)
@@ -244,7 +244,7 @@ def _refused(error: OSError, sidecar: str, name: "Any") -> "LockError | OSError"
     return explained(error, f"lock= needs the file {sidecar!r} beside the data, for programs that may write both")
 
 
-def _follow_data(lock: "SidecarLock", own: os.stat_result, data: "os.stat_result | None") -> None:
+def _follow_data(lock: "SidecarLock", own: "os.stat_result", data: "os.stat_result | None") -> None:
     """Set the sidecar's owner, group and mode, for users who may write, to the data file's, as far as permitted."""
     if own.st_nlink != 1:
         return  # a hard link that somebody has planted: what it is a link to would be given away
@@ -260,7 +260,7 @@ def _mode_of_writers(mode: int) -> int:
     return 0o600 | sum(0o6 << shift for shift in (3, 0) if mode >> shift & 0o2)
 
 
-def _replace(lock: "SidecarLock", data: os.stat_result) -> bool:
+def _replace(lock: "SidecarLock", data: "os.stat_result") -> bool:
     """Put a sidecar of ours in the place of one that was left to another user when the data file was given to us.
 
     Under a lock on the directory, so that of two processes that try, the second one finds what the first has put there.
@@ -289,7 +289,7 @@ def _replace(lock: "SidecarLock", data: os.stat_result) -> bool:
     return True
 
 
-def _identity(status: os.stat_result, sidecar: str, name: "Any") -> tuple[int, int]:
+def _identity(status: "os.stat_result", sidecar: str, name: "Any") -> "tuple[int, int]":
     if not stat.S_ISREG(status.st_mode):
         raise LockError(f"cannot lock {name!r}: {sidecar!r} should be a plain file; find out who made it, then remove it")
     return status.st_dev, status.st_ino
@@ -304,7 +304,7 @@ def _is_still(lock: "SidecarLock") -> bool:
     return (status.st_dev, status.st_ino) == lock.key
 
 
-def _wait(lock: "SidecarLock", deadline: float | None, name: "Any", timeout: float | None) -> None:
+def _wait(lock: "SidecarLock", deadline: "float | None", name: "Any", timeout: "float | None") -> None:
     """Lock the descriptor: in the kernel if there is no deadline and only other processes can hold it, else by polling."""
     delay = FIRST_DELAY
     while True:
@@ -363,7 +363,7 @@ def clean(real: str, name: "Any", dry_run: bool = False) -> "list[tuple[str, OSE
     return [(temp, verdict) for temp, verdict in found if verdict != ""]
 
 
-def temps(real: str, names: list[str] | None = None) -> list[str]:
+def temps(real: str, names: "list[str] | None" = None) -> "list[str]":
     """Return the paths that may be temp files of writers of this very file, among the names of its directory."""
     directory, name = split(real)
     beginning = stem(directory, name)

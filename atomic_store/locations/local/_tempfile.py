@@ -86,15 +86,15 @@ else:
         """Bring a file or directory to the disk."""
         os.fsync(fd)
 
-    def replace(source: str, target: str, dir_fd: int | None) -> None:
+    def replace(source: str, target: str, dir_fd: "int | None") -> None:
         """Rename a file over another one in the same directory."""
         os.replace(source, target, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
 
-    def link(source: str, target: str, dir_fd: int | None) -> None:
+    def link(source: str, target: str, dir_fd: "int | None") -> None:
         """Make a second name for a file in the same directory; FileExistsError if it is taken. The first may go or stay."""
         os.link(source, target, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
 
-    def unlink(path: str, dir_fd: int | None) -> None:
+    def unlink(path: str, dir_fd: "int | None") -> None:
         """Remove a name."""
         os.unlink(path, dir_fd=dir_fd)
 
@@ -135,7 +135,7 @@ class Descriptor(io.RawIOBase):
     def __bool__(self) -> bool:
         return bool(self._fds)
 
-    def open(self, path: str, flags: int, mode: int = 0o777, dir_fd: int | None = None) -> int:
+    def open(self, path: str, flags: int, mode: int = 0o777, dir_fd: "int | None" = None) -> int:
         """Open a file and return its descriptor, which is never one of 0 to 2."""
         # list.extend() stores the result in C. After `fd = os.open(...)` a signal handler may raise before the
         # assignment, and the descriptor leaks.
@@ -182,14 +182,14 @@ class Directory(Descriptor):
         dir_fd: for the calls that take one; None: they go by the path.
     """
 
-    dir_fd: int | None = None
+    dir_fd: "int | None" = None
 
     def __init__(self, path: str) -> None:
         self._fds = []
         self.path: str = path
         self.prefix: str = path
 
-    def begin(self, fsync: object) -> os.stat_result:
+    def begin(self, fsync: object) -> "os.stat_result":
         """Open it, and return its status."""
         if not HAS_DIR_FD:
             return os.stat(self.path or ".")
@@ -237,13 +237,13 @@ class TempFile(Descriptor):
     """
 
     mode = "rb+"
-    before: int | None = None
+    before: "int | None" = None
     temp: str = ""
     version: "Any"
-    status: os.stat_result
+    status: "os.stat_result"
     _size = 0
     lent: bool = False
-    _failure: BaseException | None = None
+    _failure: "BaseException | None" = None
 
     def __init__(self, name: "Any", digests: bool) -> None:
         self._fds = []
@@ -251,7 +251,9 @@ class TempFile(Descriptor):
         self.digest = new_digest() if digests else None
         self._process = process
 
-    def begin(self, directory: "Directory", target: str, stem: str, old: os.stat_result | None, mode: int | None) -> None:
+    def begin(
+        self, directory: "Directory", target: str, stem: str, old: "os.stat_result | None", mode: "int | None"
+    ) -> None:
         """Create the file beside `target`, the name of the file that it replaces.
 
         Args:
@@ -323,7 +325,7 @@ class TempFile(Descriptor):
         self.lent = True
         return self._ask(os.lseek, self.fd(), offset, whence)
 
-    def truncate(self, size: int | None = None) -> int:
+    def truncate(self, size: "int | None" = None) -> int:
         self.lent = True
         size = self.tell() if size is None else size
         self._ask(os.ftruncate, self.fd(), size)
@@ -411,7 +413,7 @@ class TempFile(Descriptor):
             fsync(fd)
         self.close_fd()
 
-    def _keep_attributes(self, fd: int, new: os.stat_result, old: os.stat_result) -> None:
+    def _keep_attributes(self, fd: int, new: "os.stat_result", old: "os.stat_result") -> None:
         inherited = xattrs(fd)
         if inherited == self._xattrs == [] and new.st_uid == old.st_uid and new.st_gid == old.st_gid:
             if new.st_mode == old.st_mode:
@@ -454,7 +456,7 @@ class TempFile(Descriptor):
         """Close the file, and remove it unless it was published."""
         self.discard(None)
 
-    def discard(self, error: BaseException | None) -> None:
+    def discard(self, error: "BaseException | None") -> None:
         """Do what close() does; a failed cleanup becomes a note on `error`."""
         try:
             if self._fds:
@@ -466,7 +468,7 @@ class TempFile(Descriptor):
             self.remove(error)
         self.closed = True
 
-    def remove(self, error: BaseException | None) -> None:
+    def remove(self, error: "BaseException | None") -> None:
         """Remove the hidden name; a failure becomes a note on `error`."""
         try:
             unlink(self.temp, self.directory.dir_fd)
@@ -483,7 +485,7 @@ class TempFile(Descriptor):
 
 
 def keep_attributes(
-    temp: "TempFile", new: os.stat_result, old: os.stat_result, names: list[str] | None, inherited: list[str] | None
+    temp: "TempFile", new: "os.stat_result", old: "os.stat_result", names: "list[str] | None", inherited: "list[str] | None"
 ) -> int:
     """Copy owner, group, ACL and extended attributes of the replaced file to the temp file; return the mode to set.
 
@@ -530,7 +532,7 @@ def keep_attributes(
 
 
 def _open_source(
-    source: "Descriptor", temp: "TempFile", old: os.stat_result, names: list[str]
+    source: "Descriptor", temp: "TempFile", old: "os.stat_result", names: "list[str]"
 ) -> "tuple[os.stat_result, list[str] | None]":
     try:
         status = os.fstat(source.open(temp.target, READ, dir_fd=temp.directory.dir_fd))
@@ -542,7 +544,7 @@ def _open_source(
     return old, names
 
 
-def keep_owner(fd: int, new: os.stat_result, old: os.stat_result) -> bool:
+def keep_owner(fd: int, new: "os.stat_result", old: "os.stat_result") -> bool:
     """Set an open file's owner and group to the old ones as far as permitted; return whether the group is kept."""
     for owner in (old.st_uid, -1):
         try:
@@ -570,7 +572,7 @@ def _copy_xattr(fd: int, source: "Descriptor", name: str) -> bool:
     return bool(source) and works(lambda: os.setxattr(fd, name, os.getxattr(source.fd(), name)))
 
 
-def xattrs(file: str | int) -> list[str] | None:
+def xattrs(file: "str | int") -> "list[str] | None":
     """Return the names of a file's extended attributes, None where they cannot be listed."""
     try:
         return os.listxattr(file, follow_symlinks=isinstance(file, int))
@@ -584,7 +586,7 @@ def xattrs(file: str | int) -> list[str] | None:
 # --- names of hidden files -------------------------------------------------------------------------------------------
 
 
-def split(path: str) -> tuple[str, str]:
+def split(path: str) -> "tuple[str, str]":
     """Split a path into its directory, with the separator, and the name in it."""
     name = path.rpartition(os.sep)[2]
     return path[: len(path) - len(name)], name
