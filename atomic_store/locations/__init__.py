@@ -24,7 +24,14 @@ else:
     Any = Context = Finding = Self = TracebackType = object  # as in errors.py
 
 
-ANY: object = object()
+class _Any:
+    """The type of ANY."""
+
+    def __repr__(self) -> str:
+        return "ANY"
+
+
+ANY = _Any()
 """Pass as `expected` to replace or delete whatever is stored."""
 
 PIECE = 1 << 20
