@@ -245,7 +245,7 @@ def _pieces(value: "Any", encode: "Callable[[Any], str]", comma: str, outside: "
     yield "{" if mapping else "["
     between = ""
     size, start, items = FIRST, 0, iter(value.items() if mapping else ())
-    # map() over next(), not itertools.islice(): its import would be a twentieth of a cron job's time.
+    # map() over next(), not itertools.islice(): every cron job would pay for its import, which makes twenty types.
     while batch := dict(map(next, (items,) * size)) if mapping else value[start : start + size]:
         start += len(batch)
         if weight(batch, LEAVES + 1) <= LEAVES:

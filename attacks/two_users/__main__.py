@@ -66,11 +66,13 @@ class Outcome:
         endings: for each step how often it ended how.
         planted: what the strangers have planted, and how often.
         violations: what must not be.
+        rounds: how often the attack was made.
     """
 
     endings: dict[str, Counter[str]] = field(default_factory=dict)
     planted: Counter[str] = field(default_factory=Counter)
     violations: list[str] = field(default_factory=list)
+    rounds: int = 0
 
     def add(self, other: Outcome) -> None:
         """Count what another attack has come to as well."""
@@ -78,6 +80,7 @@ class Outcome:
             self.endings.setdefault(name, Counter()).update(endings)
         self.planted.update(other.planted)
         self.violations += other.violations
+        self.rounds += 1
 
 
 def in_process(work: Callable[[Connection], None], user: User) -> tuple[Any, Connection]:
@@ -184,7 +187,7 @@ def shows(sign: str) -> Callable[[Outcome], bool]:
 def main() -> int:
     """Run; give the exit status."""
     parser = argparse.ArgumentParser(prog="python -m attacks.two_users", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=10, help="for how long against each user (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=10, help="for how long in each round (default: %(default)s)")
     chosen = parser.parse_args()
     if os.geteuid() != 0:
         print("needs root to become two other users")
@@ -199,11 +202,12 @@ def main() -> int:
         found = outcome.violations + [f"no attack: {each}" for each in shortcomings(outcome)]
         failures += found
         steps = sum(sum(endings.values()) for endings in outcome.endings.values())
-        print(f"against {name}: {steps} steps, {sum(outcome.planted.values())} things planted: {dict(outcome.planted)}")
+        print(f"against {name}, in {outcome.rounds} rounds: {steps} steps, {sum(outcome.planted.values())} things planted:")
+        print(f"    {dict(outcome.planted)}")
         for step, endings in sorted(outcome.endings.items()):
             print(f"    {step:<30} {dict(endings)}")
         print(*(f"    VIOLATION {each}\n" for each in found[:20]), sep="", end="", flush=True)
-        figures[name] = {"steps": outcome.endings, "planted": outcome.planted, "violations": found}
+        figures[name] = {"steps": outcome.endings, "planted": outcome.planted, "violations": found, "rounds": outcome.rounds}
     for control, sign in ((ThroughTheLink, "changed outside"), (PlainOpen, "hangs")):
         seen = [each for each in attack(ALICE, control, 3, shows(sign)).violations if sign in each]
         print(f"control {control.__name__}: {seen[0][:150] if seen else 'NOT FOUND OUT'}", flush=True)

@@ -167,7 +167,7 @@ class Computed(ast.NodeVisitor):
 
 @pytest.mark.parametrize("module", sorted(IN_A_CRON_JOB))
 def test_cron_script_computes_no_annotation(module: str) -> None:
-    """Where a cron job pays for the import, an annotation that is more than a name stands in quotes: 2 % of the start-up."""
+    """Where a cron job pays for the import, an annotation that is more than a name stands in quotes."""
     source = Path(importlib.import_module(module).__file__ or "")
     assert Computed(source.read_text(encoding="utf-8")).found == []
 
